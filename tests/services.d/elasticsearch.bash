@@ -19,6 +19,9 @@ prepare() {
   [[ -z $(distribution) ]] || return 0
   cache=$(cache_directory)
   mkdir -p "$cache" && work=$(mktemp -d "$cache/download.XXXXXX") || return
+  # shellcheck disable=SC2064
+  trap "rm -rf '$work'" EXIT
+  trap 'exit 1' HUP INT TERM
   say "elasticsearch: downloading $release"
   if download "$work" >"$work/log" 2>&1; then
     # Another start may have been faster.
@@ -26,21 +29,20 @@ prepare() {
   else
     tail -n 20 "$work/log" >&2
   fi
-  rm -rf "$work"
   [[ -n $(distribution) ]]
 }
 
 download() {
   cd "$1" &&
-    timeout 900 mvn -q -B dependency:copy -Dartifact="$artifact" -DoutputDirectory="$1" </dev/null 9>&- &&
+    timeout --foreground 900 mvn -q -B dependency:copy -Dartifact="$artifact" -DoutputDirectory="$1" </dev/null 9>&- &&
     unzip -q "elasticsearch-$release.zip" &&
     chmod -R a+rX "elasticsearch-$release"
 }
 
 # As root not below the home directory, which the server's user cannot read.
 cache_directory() {
-  local default=${XDG_CACHE_HOME:-$HOME/.cache}/cqrs-services
-  ((EUID != 0)) || default=/var/cache/cqrs-services
+  local default=/var/cache/cqrs-services
+  ((EUID == 0)) || default=${XDG_CACHE_HOME:-${HOME:-/var/tmp}/.cache}/cqrs-services
   realpath -m -- "${CQRS_SERVICES_CACHE:-$default}"
 }
 
