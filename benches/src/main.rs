@@ -1,0 +1,3 @@
+//! Load generator and comparisons
+
+fn main() {}

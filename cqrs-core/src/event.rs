@@ -1,0 +1,75 @@
+//! What happened: the typed events of a domain and how they become bytes.
+
+use crate::codec::{CodecError, Payload};
+use crate::name::EventType;
+
+/// An event as a domain writes it: a fact in the past tense, encoded and decoded by its event type.
+///
+/// Derive it: `#[derive(DomainEvent)]` on an enum (one event type per variant) or on a struct (one event type).
+/// Event types have the form `{domain}.{action}.v{n}`, for example `account.deposited.v2`.
+///
+/// # Contract
+/// - `encode` then `decode` under [`event_type`](Self::event_type) gives exactly one event that equals the first.
+/// - `decode` accepts every type in [`EVENT_TYPES`](Self::EVENT_TYPES), older versions included.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a domain event",
+    label = "not a domain event",
+    note = "add `#[derive(Serialize, Deserialize, DomainEvent)]` and `#[event(domain = \"…\")]` to `{Self}`"
+)]
+pub trait DomainEvent: Sized + Send + Sync + 'static {
+    /// Every event type that [`decode`](Self::decode) understands: the current ones and the older versions that are upcast.
+    const EVENT_TYPES: &'static [&'static str];
+
+    /// A hash of the definition (event types, fields and their types). A snapshot that was folded under another
+    /// fingerprint is discarded.
+    const FINGERPRINT: u64;
+
+    /// The event type under which this event is written, such as `account.opened.v1`.
+    fn event_type(&self) -> &'static str;
+
+    /// The event's fields as JSON, without its type.
+    ///
+    /// # Errors
+    /// When a field cannot be represented in JSON.
+    fn encode(&self) -> Result<Payload, CodecError>;
+
+    /// Decodes a recorded payload of `event_type` and appends the events that it stands for: usually one; none or
+    /// several when an upcaster dropped or split it.
+    ///
+    /// # Errors
+    /// [`CodecError::UnknownType`] for a type outside [`EVENT_TYPES`](Self::EVENT_TYPES), [`CodecError::Decode`] when
+    /// the payload does not fit it, [`CodecError::Upcast`] when an upcaster refuses it.
+    fn decode(event_type: &str, payload: &[u8], into: &mut Vec<Self>) -> Result<(), CodecError>;
+}
+
+/// The events that one reader understands: those of one aggregate, or, with `#[derive(EventSet)]`, of several.
+///
+/// Every [`DomainEvent`] is an event set of its own.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither a domain event nor a set of them",
+    label = "not an event set",
+    note = "derive `DomainEvent` for the events of one aggregate, `EventSet` for an enum whose variants each hold a `DomainEvent`"
+)]
+pub trait EventSet: Sized + Send + Sync + 'static {
+    /// The event types that are decoded; a reader of this set asks the store for these only.
+    ///
+    /// # Panics
+    /// Never for derived implementations, whose names are checked at compile time.
+    fn event_types() -> Vec<EventType>;
+
+    /// Decodes as [`DomainEvent::decode`] does.
+    ///
+    /// # Errors
+    /// As [`DomainEvent::decode`].
+    fn decode(event_type: &str, payload: &[u8], into: &mut Vec<Self>) -> Result<(), CodecError>;
+}
+
+impl<E: DomainEvent> EventSet for E {
+    fn event_types() -> Vec<EventType> {
+        E::EVENT_TYPES.iter().map(|name| EventType::from_static(name)).collect()
+    }
+
+    fn decode(event_type: &str, payload: &[u8], into: &mut Vec<Self>) -> Result<(), CodecError> {
+        <E as DomainEvent>::decode(event_type, payload, into)
+    }
+}

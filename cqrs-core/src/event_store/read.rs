@@ -1,0 +1,199 @@
+//! What can be read from the log, page by page.
+
+use crate::id::{EventId, StoreId};
+use crate::name::{Category, EventType, StreamName};
+use crate::recorded_event::RecordedEvent;
+use crate::stream::{GlobalPosition, Version};
+use crate::timestamp::Timestamp;
+
+/// How many events a page holds unless told.
+const PAGE: usize = 1_000;
+
+/// Which way a stream is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Direction {
+    /// From the oldest event to the newest.
+    #[default]
+    Forward,
+    /// From the newest event to the oldest.
+    Backward,
+}
+
+/// A window of one stream. All bounds are inclusive and hold together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReadStream {
+    /// The stream.
+    pub stream: StreamName,
+    /// Which way.
+    pub direction: Direction,
+    /// No version below this one.
+    pub from: Version,
+    /// No version above this one.
+    pub to: Version,
+    /// No event recorded after this time.
+    pub recorded_until: Timestamp,
+    /// No event after this position.
+    pub until: GlobalPosition,
+    /// Events in the page at most, at least 1; 1,000 unless told.
+    pub limit: usize,
+}
+
+impl ReadStream {
+    /// The whole stream, forward, from its first event.
+    #[must_use]
+    pub fn new(stream: StreamName) -> Self {
+        Self {
+            stream,
+            direction: Direction::Forward,
+            from: Version::FIRST,
+            to: Version::MAX,
+            recorded_until: Timestamp::MAX,
+            until: GlobalPosition::MAX,
+            limit: PAGE,
+        }
+    }
+
+    /// From the newest event of the window to its oldest.
+    #[must_use]
+    pub fn backward(mut self) -> Self {
+        self.direction = Direction::Backward;
+        self
+    }
+
+    /// No version below `version`.
+    #[must_use]
+    pub fn from(mut self, version: Version) -> Self {
+        self.from = version;
+        self
+    }
+
+    /// No version above `version`.
+    #[must_use]
+    pub fn to(mut self, version: Version) -> Self {
+        self.to = version;
+        self
+    }
+
+    /// No event recorded after `time`.
+    #[must_use]
+    pub fn recorded_until(mut self, time: Timestamp) -> Self {
+        self.recorded_until = time;
+        self
+    }
+
+    /// No event after `position`.
+    #[must_use]
+    pub fn until(mut self, position: GlobalPosition) -> Self {
+        self.until = position;
+        self
+    }
+
+    /// At most `limit` events (0 is taken as 1).
+    #[must_use]
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit.max(1);
+        self
+    }
+}
+
+/// A page of one stream.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StreamPage {
+    /// The events, in the direction that was asked for.
+    pub events: Vec<RecordedEvent>,
+    /// Whether the window may hold more: go on after the last event of this page.
+    pub more: bool,
+}
+
+/// Which events of the whole log are wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Filter {
+    /// All of them.
+    #[default]
+    All,
+    /// Those of streams of these categories.
+    Categories(Vec<Category>),
+    /// Those of these types.
+    EventTypes(Vec<EventType>),
+}
+
+impl Filter {
+    /// Whether an event is wanted.
+    #[must_use]
+    pub fn matches(&self, event: &RecordedEvent) -> bool {
+        match self {
+            Self::All => true,
+            Self::Categories(wanted) => wanted.iter().any(|one| one.as_str() == event.stream.category()),
+            Self::EventTypes(wanted) => wanted.contains(&event.event_type),
+        }
+    }
+}
+
+/// A window of the whole log, in position order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReadAll {
+    /// Only events after this position.
+    pub after: GlobalPosition,
+    /// Only events up to this position, it included.
+    pub until: GlobalPosition,
+    /// Which of them.
+    pub filter: Filter,
+    /// Events in the page at most, at least 1; 1,000 unless told.
+    pub limit: usize,
+}
+
+impl ReadAll {
+    /// Everything after `position`.
+    #[must_use]
+    pub fn after(position: GlobalPosition) -> Self {
+        Self { after: position, until: GlobalPosition::MAX, filter: Filter::All, limit: PAGE }
+    }
+
+    /// No event after `position`.
+    #[must_use]
+    pub fn until(mut self, position: GlobalPosition) -> Self {
+        self.until = position;
+        self
+    }
+
+    /// Only events that match.
+    #[must_use]
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// At most `limit` events (0 is taken as 1).
+    #[must_use]
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit.max(1);
+        self
+    }
+}
+
+/// A page of the whole log.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogPage {
+    /// The events that match, in position order.
+    pub events: Vec<RecordedEvent>,
+    /// Every matching event up to here is in this page or before it; go on after it. It passes events that do not match.
+    pub scanned_to: GlobalPosition,
+    /// Whether the window may hold more.
+    pub more: bool,
+}
+
+/// The newest end of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The identity of the store.
+    pub store_id: StoreId,
+    /// The position of the newest event; [`GlobalPosition::START`] when there is none.
+    pub position: GlobalPosition,
+    /// The id of the newest event.
+    pub event_id: Option<EventId>,
+    /// When the newest event was recorded.
+    pub recorded_at: Option<Timestamp>,
+}

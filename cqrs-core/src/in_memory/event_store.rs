@@ -1,0 +1,194 @@
+//! The event store in memory.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::{InMemorySnapshotStore, lock};
+use crate::codec::Payload;
+use crate::event_store::{
+    Append, AppendError, Appended, Decision, Direction, EventStore, Existing, Facts, Filter, Head, Limits, LogPage,
+    ReadAll, ReadStream, StoreError, StreamPage, decide,
+};
+use crate::failure::Failure;
+use crate::id::{EventId, StoreId};
+use crate::name::StreamName;
+use crate::recorded_event::RecordedEvent;
+use crate::stream::{GlobalPosition, Version};
+use crate::subscription::{CatchUpSubscription, Subscription, Wake};
+use crate::timestamp::Timestamp;
+
+/// A log in memory. Clones share it.
+#[derive(Debug, Clone)]
+pub struct InMemoryEventStore {
+    log: Arc<Mutex<Log>>,
+    newest: watch::Sender<GlobalPosition>,
+    snapshots: InMemorySnapshotStore,
+    limits: Limits,
+}
+
+#[derive(Debug)]
+struct Log {
+    store_id: StoreId,
+    /// The event at index i has position i + 1.
+    events: Vec<RecordedEvent>,
+    streams: HashMap<StreamName, Vec<usize>>,
+    ids: HashMap<EventId, usize>,
+}
+
+impl Default for InMemoryEventStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl InMemoryEventStore {
+    /// An empty log.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            log: Arc::new(Mutex::new(Log {
+                store_id: StoreId::new(),
+                events: Vec::new(),
+                streams: HashMap::new(),
+                ids: HashMap::new(),
+            })),
+            newest: watch::Sender::new(GlobalPosition::START),
+            snapshots: InMemorySnapshotStore::new(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// The snapshots that belong to this log.
+    #[must_use]
+    pub fn snapshots(&self) -> InMemorySnapshotStore {
+        self.snapshots.clone()
+    }
+}
+
+impl Facts for Log {
+    fn head(&self, stream: &StreamName) -> Option<Version> {
+        self.streams.get(stream).and_then(|events| Version::new(events.len() as u64))
+    }
+
+    fn existing(&self, id: EventId) -> Option<Existing> {
+        self.ids.get(&id).map(|&index| {
+            let event = &self.events[index];
+            Existing {
+                stream: event.stream.clone(),
+                version: event.version,
+                position: event.position,
+                recorded_at: event.recorded_at,
+                event_type: event.event_type.clone(),
+                payload: event.payload.clone(),
+            }
+        })
+    }
+}
+
+impl Log {
+    fn newest(&self) -> GlobalPosition {
+        GlobalPosition::new(self.events.len() as u64)
+    }
+
+    fn write(&mut self, append: Append, versions: Vec<Version>) -> Result<Appended, AppendError> {
+        let last = self.events.last().map(|event| event.recorded_at.plus_micros(1));
+        let recorded_at = last.map_or_else(Timestamp::now, |last| last.max(Timestamp::now()));
+        let mut recorded = Vec::with_capacity(append.events.len());
+        for (event, version) in append.events.into_iter().zip(&versions) {
+            let mut metadata = event.metadata;
+            metadata.append_id = Some(append.id);
+            recorded.push(RecordedEvent {
+                id: event.id,
+                event_type: event.event_type,
+                stream: event.stream,
+                version: *version,
+                position: GlobalPosition::new((self.events.len() + recorded.len() + 1) as u64),
+                recorded_at,
+                occurred_at: event.occurred_at,
+                payload: event.payload,
+                metadata: Payload::encode(&metadata).map_err(|error| AppendError::Permanent(Failure::new(error)))?,
+            });
+        }
+        let first_position = self.newest().next();
+        for event in recorded {
+            let index = self.events.len();
+            self.ids.insert(event.id, index);
+            self.streams.entry(event.stream.clone()).or_default().push(index);
+            self.events.push(event);
+        }
+        Ok(Appended { first_position, position: self.newest(), versions, recorded_at, repeated: false })
+    }
+}
+
+#[async_trait]
+impl EventStore for InMemoryEventStore {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        append.check(&self.limits)?;
+        let mut log = lock(&self.log);
+        let appended = match decide(&append, &*log) {
+            Decision::Refuse(error) => Err(error),
+            Decision::Repeated(appended) => Ok(appended),
+            Decision::Write(versions) => log.write(append, versions),
+        };
+        self.newest.send_if_modified(|newest| std::mem::replace(newest, log.newest()) != log.newest());
+        appended
+    }
+
+    async fn outcome(&self, ids: &[EventId]) -> Result<Option<Appended>, AppendError> {
+        let log = lock(&self.log);
+        Existing::outcome(ids.iter().map(|id| (*id, log.existing(*id))))
+    }
+
+    async fn read_stream(&self, read: ReadStream) -> Result<StreamPage, StoreError> {
+        let log = lock(&self.log);
+        let Some(indexes) = log.streams.get(&read.stream) else {
+            return Ok(StreamPage::default());
+        };
+        let end = usize::try_from(read.to.get()).unwrap_or(usize::MAX).min(indexes.len());
+        let start = usize::try_from(read.from.get() - 1).unwrap_or(usize::MAX).min(end);
+        let window = indexes[start..end].iter().map(|&index| &log.events[index]);
+        let wanted = |event: &&RecordedEvent| event.recorded_at <= read.recorded_until && event.position <= read.until;
+        let take = read.limit.max(1) + 1;
+        let mut events: Vec<_> = match read.direction {
+            Direction::Forward => window.filter(wanted).take(take).cloned().collect(),
+            Direction::Backward => window.rev().filter(wanted).take(take).cloned().collect(),
+        };
+        let more = events.len() == take;
+        events.truncate(take - 1);
+        Ok(StreamPage { events, more })
+    }
+
+    async fn read_all(&self, read: ReadAll) -> Result<LogPage, StoreError> {
+        let log = lock(&self.log);
+        let end = read.until.min(log.newest());
+        let start = read.after.min(end);
+        let window = &log.events[start.get() as usize..end.get() as usize];
+        let limit = read.limit.max(1);
+        let events: Vec<_> = window.iter().filter(|event| read.filter.matches(event)).take(limit).cloned().collect();
+        let scanned_to = match events.last() {
+            Some(last) if events.len() == limit => last.position,
+            _ => end.max(read.after),
+        };
+        Ok(LogPage { more: scanned_to < end, events, scanned_to })
+    }
+
+    async fn head(&self) -> Result<Head, StoreError> {
+        let log = lock(&self.log);
+        Ok(Head {
+            store_id: log.store_id,
+            position: log.newest(),
+            event_id: log.events.last().map(|event| event.id),
+            recorded_at: log.events.last().map(|event| event.recorded_at),
+        })
+    }
+
+    async fn subscribe(&self, after: GlobalPosition, filter: Filter) -> Result<Box<dyn Subscription>, StoreError> {
+        let wake = Wake::new(self.newest.subscribe());
+        let store = Arc::new(self.clone());
+        Ok(Box::new(CatchUpSubscription::new(store, after, filter, wake, Duration::from_secs(1))))
+    }
+}

@@ -1,0 +1,63 @@
+//! The write side and the ports of an event-sourcing and CQRS framework.
+//!
+//! An event goes one way:
+//! command → [aggregate](Aggregate) → [repository](Repository) → [event store](EventStore) →
+//! [subscription](Subscription) → runner → projector → [read model](ReadModel) → [query](Documents).
+//!
+//! This crate knows no database. Adapters implement its ports: `cqrs-postgres` the event store, `cqrs-projections` the
+//! read models in Redis and Elasticsearch. [`in_memory`] holds implementations for tests and first steps.
+
+mod aggregate;
+mod as_of;
+mod checkpoint_store;
+mod codec;
+mod command;
+mod event;
+mod event_store;
+mod failure;
+mod id;
+pub mod in_memory;
+mod metadata;
+mod name;
+mod read_model;
+mod recorded_event;
+mod repository;
+mod snapshot_store;
+mod stream;
+mod subscription;
+mod timestamp;
+mod upcast;
+
+pub use aggregate::{Aggregate, Apply, Handle, SnapshotPolicy};
+pub use as_of::AsOf;
+pub use checkpoint_store::{Checkpoint, CheckpointStore, FencingToken, Generation};
+pub use codec::{CodecError, Payload};
+pub use command::Context;
+pub use cqrs_derive::{Aggregate, DomainEvent, EventSet};
+pub use event::{DomainEvent, EventSet};
+pub use event_store::{
+    Append, AppendError, Appended, Condition, Decision, Direction, EventStore, Existing, Facts, Filter, Head,
+    InvalidAppend, Limits, LogPage, NewEvent, ReadAll, ReadStream, StoreError, StreamPage, decide,
+};
+pub use failure::Failure;
+pub use id::{AppendId, CausationId, CommandId, CorrelationId, EventId, StoreId};
+pub use metadata::{Metadata, TraceContext};
+pub use name::{Category, EventType, InvalidName, ProjectionName, StreamName};
+pub use read_model::{Batch, DocumentWrite, Documents, ReadModel, ReadModelError, StoredDocument, Target};
+pub use recorded_event::{Recorded, RecordedEvent, UndecodableEvent};
+pub use repository::{ExecuteError, Executed, LoadError, Loaded, Repository};
+pub use snapshot_store::{Snapshot, SnapshotQuery, SnapshotStore};
+pub use stream::{ExpectedVersion, GlobalPosition, Version};
+pub use subscription::{CatchUpSubscription, Subscription, Wake};
+pub use timestamp::{InvalidTimestamp, Timestamp};
+pub use upcast::{Upcast, UpcastError};
+
+/// What derived code calls; no part of the public interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::aggregate::{Aggregate, SnapshotPolicy};
+    pub use crate::codec::{CodecError, Payload, decode_variant, encode_variant};
+    pub use crate::event::{DomainEvent, EventSet};
+    pub use crate::name::EventType;
+    pub use crate::upcast::{Upcast, upcast};
+}

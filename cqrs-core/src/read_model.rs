@@ -1,0 +1,186 @@
+//! The port of read models: documents by key, written in batches together with the checkpoint.
+
+use std::fmt::{self, Debug};
+
+use async_trait::async_trait;
+
+mod documents;
+mod error;
+
+pub use documents::Documents;
+pub use error::ReadModelError;
+
+use crate::checkpoint_store::{Checkpoint, FencingToken, Generation};
+use crate::codec::Payload;
+use crate::name::ProjectionName;
+use crate::stream::GlobalPosition;
+
+/// One partition of one generation of a projection: the unit that has one writer and one checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// The projection.
+    pub projection: ProjectionName,
+    /// Its generation.
+    pub generation: Generation,
+    /// The partition, from 0.
+    pub partition: u16,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.projection, self.generation, self.partition)
+    }
+}
+
+/// A document as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredDocument {
+    /// The document as JSON; `None` when it was removed and the sink remembers that.
+    pub document: Option<Payload>,
+    /// The position of the last event that it reflects. Events at or below it are skipped.
+    pub position: GlobalPosition,
+}
+
+/// What one document is from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentWrite {
+    /// Its key, 1 to 512 bytes without control characters.
+    pub key: String,
+    /// The whole document as JSON; `None` removes it.
+    pub document: Option<Payload>,
+    /// The position of the last event that it reflects.
+    pub position: GlobalPosition,
+}
+
+/// Documents, each key at most once, together with the checkpoint that they bring the target to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// Where the checkpoint stands before the batch: [`GlobalPosition::START`] for a target without one.
+    pub from: GlobalPosition,
+    /// The documents that change.
+    pub documents: Vec<DocumentWrite>,
+    /// The checkpoint after the batch, with the writer's token.
+    pub checkpoint: Checkpoint,
+}
+
+/// A place for documents that are folded from events.
+///
+/// # Contract
+/// - **Repeatable**: a batch that is delivered twice, or was torn by a crash at any point and is delivered again (cut the
+///   same or otherwise), leaves the same documents and the same checkpoint as delivered once.
+/// - **Checkpoint last**: once a checkpoint is stored, so is every document that it speaks for, durably as far as the
+///   sink is durable.
+/// - **Fenced**: [`fence`](Self::fence) hands a target to a new owner. From then on [`apply`](Self::apply) under an older
+///   token is refused with [`ReadModelError::Fenced`] and can change neither the checkpoint nor final documents.
+/// - **In sequence**: a batch that does not start where the checkpoint stands is refused with
+///   [`ReadModelError::OutOfSequence`], unless it ends there (it was applied already) and so succeeds.
+/// - **Generations**: readers see the live generation only; [`swap`](Self::swap) makes another one live at once, for all
+///   documents together. Writing to a generation that was dropped fails and does not bring it back.
+/// - **Cancellation**: a call whose future is dropped may or may not have happened; repeating it is right.
+#[async_trait]
+pub trait ReadModel: Send + Sync + Debug + 'static {
+    /// The live generation of a projection. Creates the first one, empty, where there is none; checks that the sink fits
+    /// (an Elasticsearch mapping, say).
+    ///
+    /// # Errors
+    /// [`ReadModelError::Mismatch`] when what the sink holds does not fit, others when it cannot be reached.
+    async fn open(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError>;
+
+    /// The live generation of a projection, `None` when it was never opened. Changes nothing.
+    ///
+    /// # Errors
+    /// [`ReadModelError`] when the sink cannot be read.
+    async fn live(&self, projection: &ProjectionName) -> Result<Option<Generation>, ReadModelError>;
+
+    /// All generations, oldest first; the live one is among them.
+    ///
+    /// # Errors
+    /// [`ReadModelError`] when the sink cannot be read.
+    async fn generations(&self, projection: &ProjectionName) -> Result<Vec<Generation>, ReadModelError>;
+
+    /// A new, empty generation above all others, beside the live one.
+    ///
+    /// # Errors
+    /// [`ReadModelError`] when it cannot be created.
+    async fn begin(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError>;
+
+    /// Makes a generation the live one. Repeating it changes nothing.
+    ///
+    /// # Errors
+    /// [`ReadModelError::NotFound`] when there is no such generation.
+    async fn swap(&self, projection: &ProjectionName, to: Generation) -> Result<(), ReadModelError>;
+
+    /// Drops a generation with its documents and checkpoints. One that does not exist is dropped already.
+    ///
+    /// # Errors
+    /// [`ReadModelError::Live`] for the live one, which stays.
+    async fn drop_generation(&self, projection: &ProjectionName, generation: Generation) -> Result<(), ReadModelError>;
+
+    /// Takes a target over: stores the token, and gives back the checkpoint as the former owner left it.
+    ///
+    /// # Errors
+    /// [`ReadModelError::Fenced`] when a token at least as new is stored.
+    async fn fence(&self, target: &Target, token: FencingToken) -> Result<Option<Checkpoint>, ReadModelError>;
+
+    /// The newest token and the checkpoint of a target.
+    ///
+    /// # Errors
+    /// [`ReadModelError`] when the sink cannot be read.
+    async fn checkpoint(&self, target: &Target) -> Result<(Option<FencingToken>, Option<Checkpoint>), ReadModelError>;
+
+    /// Documents by key, in the order of the keys, as they are at this moment (not as a search may see them).
+    ///
+    /// # Errors
+    /// [`ReadModelError`] when the sink cannot be read.
+    async fn load(&self, target: &Target, keys: &[String]) -> Result<Vec<Option<StoredDocument>>, ReadModelError>;
+
+    /// Writes a batch.
+    ///
+    /// # Errors
+    /// [`ReadModelError::Fenced`], [`ReadModelError::OutOfSequence`], [`ReadModelError::Rejected`] when the sink refuses a
+    /// document (then the checkpoint does not move), others when it cannot be reached.
+    async fn apply(&self, target: &Target, batch: Batch) -> Result<(), ReadModelError>;
+}
+
+#[async_trait]
+impl<M: ReadModel + ?Sized> ReadModel for std::sync::Arc<M> {
+    async fn open(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
+        (**self).open(projection).await
+    }
+
+    async fn live(&self, projection: &ProjectionName) -> Result<Option<Generation>, ReadModelError> {
+        (**self).live(projection).await
+    }
+
+    async fn generations(&self, projection: &ProjectionName) -> Result<Vec<Generation>, ReadModelError> {
+        (**self).generations(projection).await
+    }
+
+    async fn begin(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
+        (**self).begin(projection).await
+    }
+
+    async fn swap(&self, projection: &ProjectionName, to: Generation) -> Result<(), ReadModelError> {
+        (**self).swap(projection, to).await
+    }
+
+    async fn drop_generation(&self, projection: &ProjectionName, generation: Generation) -> Result<(), ReadModelError> {
+        (**self).drop_generation(projection, generation).await
+    }
+
+    async fn fence(&self, target: &Target, token: FencingToken) -> Result<Option<Checkpoint>, ReadModelError> {
+        (**self).fence(target, token).await
+    }
+
+    async fn checkpoint(&self, target: &Target) -> Result<(Option<FencingToken>, Option<Checkpoint>), ReadModelError> {
+        (**self).checkpoint(target).await
+    }
+
+    async fn load(&self, target: &Target, keys: &[String]) -> Result<Vec<Option<StoredDocument>>, ReadModelError> {
+        (**self).load(target, keys).await
+    }
+
+    async fn apply(&self, target: &Target, batch: Batch) -> Result<(), ReadModelError> {
+        (**self).apply(target, batch).await
+    }
+}

@@ -1,0 +1,131 @@
+//! Events as the log holds them: raw, and decoded.
+
+use crate::codec::{CodecError, Payload};
+use crate::event::EventSet;
+use crate::id::EventId;
+use crate::metadata::Metadata;
+use crate::name::{EventType, StreamName};
+use crate::stream::{GlobalPosition, Version};
+use crate::timestamp::Timestamp;
+
+/// An event as the log holds it. Payload and metadata stay raw bytes until somebody asks for them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedEvent {
+    /// Unique within the store.
+    pub id: EventId,
+    /// What happened, and in which schema version.
+    pub event_type: EventType,
+    /// The stream it belongs to.
+    pub stream: StreamName,
+    /// Its place in the stream, from 1.
+    pub version: Version,
+    /// Its place in the log of the whole store.
+    pub position: GlobalPosition,
+    /// When the store committed it, by the store's clock: never decreasing along the log.
+    pub recorded_at: Timestamp,
+    /// When it happened, where the caller said so; it may lie in the past.
+    pub occurred_at: Option<Timestamp>,
+    /// The event's fields as JSON.
+    pub payload: Payload,
+    /// The [`Metadata`] as JSON.
+    pub metadata: Payload,
+}
+
+impl RecordedEvent {
+    /// When it happened: the occurred time, else the recorded time.
+    #[must_use]
+    pub fn happened_at(&self) -> Timestamp {
+        self.occurred_at.unwrap_or(self.recorded_at)
+    }
+
+    /// Decodes the metadata.
+    ///
+    /// # Errors
+    /// [`CodecError::Decode`] when the bytes are no metadata.
+    pub fn metadata(&self) -> Result<Metadata, CodecError> {
+        self.metadata.decode()
+    }
+
+    /// Decodes the payload and appends what it stands for: usually one event; none or several when an upcaster dropped or
+    /// split it.
+    ///
+    /// # Errors
+    /// As [`DomainEvent::decode`](crate::DomainEvent::decode).
+    pub fn decode<E: EventSet>(&self, into: &mut Vec<E>) -> Result<(), CodecError> {
+        E::decode(self.event_type.as_str(), self.payload.as_bytes(), into)
+    }
+}
+
+/// A decoded event together with what the log knows about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded<E> {
+    /// What happened.
+    pub event: E,
+    /// The event as it was recorded.
+    pub raw: RecordedEvent,
+}
+
+impl<E> std::ops::Deref for Recorded<E> {
+    type Target = RecordedEvent;
+    fn deref(&self) -> &RecordedEvent {
+        &self.raw
+    }
+}
+
+impl<E: EventSet> Recorded<E> {
+    /// Decodes a page of raw events in order.
+    ///
+    /// # Errors
+    /// [`UndecodableEvent`] names the first event that cannot be decoded.
+    pub fn decode_all(page: Vec<RecordedEvent>) -> Result<Vec<Self>, UndecodableEvent> {
+        let mut decoded = Vec::with_capacity(page.len());
+        let mut events = Vec::new();
+        for raw in page {
+            if let Err(source) = raw.decode(&mut events) {
+                return Err(UndecodableEvent::new(raw, source));
+            }
+            let last = events.pop();
+            for event in events.drain(..) {
+                decoded.push(Self { event, raw: raw.clone() });
+            }
+            if let Some(event) = last {
+                decoded.push(Self { event, raw });
+            }
+        }
+        Ok(decoded)
+    }
+}
+
+/// An event of the log that cannot be decoded.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("event {id} at version {version} of {stream} (position {position}, {event_type}) cannot be decoded")]
+#[non_exhaustive]
+pub struct UndecodableEvent {
+    /// The event.
+    pub id: EventId,
+    /// Its type.
+    pub event_type: EventType,
+    /// Its stream.
+    pub stream: StreamName,
+    /// Its version.
+    pub version: Version,
+    /// Its position.
+    pub position: GlobalPosition,
+    /// Why.
+    pub source: CodecError,
+}
+
+impl UndecodableEvent {
+    /// Names `event` as the one that could not be decoded because of `source`.
+    #[must_use]
+    pub fn new(event: RecordedEvent, source: CodecError) -> Self {
+        Self {
+            id: event.id,
+            event_type: event.event_type,
+            stream: event.stream,
+            version: event.version,
+            position: event.position,
+            source,
+        }
+    }
+}

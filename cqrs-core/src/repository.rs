@@ -1,0 +1,79 @@
+//! Aggregates out of the log and into it: load, decide, append.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+mod error;
+mod execute;
+mod fold;
+mod load;
+mod snapshots;
+
+pub use error::{ExecuteError, LoadError};
+pub use execute::Executed;
+pub use load::Loaded;
+
+use crate::aggregate::Apply;
+use crate::event_store::EventStore;
+use crate::snapshot_store::SnapshotStore;
+use snapshots::Snapshots;
+
+/// Loads aggregates of one kind and carries out commands on them.
+///
+/// A repository is cheap to clone; clones share everything.
+pub struct Repository<A: Apply> {
+    store: Arc<dyn EventStore>,
+    snapshots: Option<Snapshots<A>>,
+    conflict_retries: usize,
+    aggregate: PhantomData<fn() -> A>,
+}
+
+impl<A: Apply> Repository<A> {
+    /// Aggregates whose events are in `store`.
+    #[must_use]
+    pub fn new(store: impl EventStore) -> Self {
+        Self { store: Arc::new(store), snapshots: None, conflict_retries: 10, aggregate: PhantomData }
+    }
+
+    /// Takes snapshots as the aggregate's [`SnapshotPolicy`](crate::SnapshotPolicy) says, and loads from them. They are
+    /// written in the background; a command never waits for one. Without a policy nothing changes.
+    #[must_use]
+    pub fn snapshots(mut self, snapshots: impl SnapshotStore) -> Self
+    where
+        A: serde::Serialize + serde::de::DeserializeOwned,
+    {
+        self.snapshots = A::SNAPSHOT.map(|policy| Snapshots::new(Arc::new(snapshots), policy));
+        self
+    }
+
+    /// How often a command is decided again when another writer was faster; 10 unless told. After that, and at once with
+    /// 0, the conflict is the caller's.
+    #[must_use]
+    pub fn conflict_retries(mut self, retries: usize) -> Self {
+        self.conflict_retries = retries;
+        self
+    }
+}
+
+impl<A: Apply> Clone for Repository<A> {
+    fn clone(&self) -> Self {
+        Self {
+            store: Arc::clone(&self.store),
+            snapshots: self.snapshots.clone(),
+            conflict_retries: self.conflict_retries,
+            aggregate: PhantomData,
+        }
+    }
+}
+
+impl<A: Apply> fmt::Debug for Repository<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Repository")
+            .field("category", &A::CATEGORY)
+            .field("store", &self.store)
+            .field("snapshots", &self.snapshots)
+            .field("conflict_retries", &self.conflict_retries)
+            .finish()
+    }
+}

@@ -1,0 +1,88 @@
+//! What a caller of a repository has to decide on.
+
+use crate::event_store::{AppendError, StoreError};
+use crate::failure::Failure;
+use crate::id::EventId;
+use crate::name::{InvalidName, StreamName};
+use crate::recorded_event::UndecodableEvent;
+use crate::stream::{ExpectedVersion, Version};
+
+/// Why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExecuteError<E: std::error::Error + Send + Sync + 'static> {
+    /// The domain rejects the command. Nothing was written.
+    #[error(transparent)]
+    Domain(E),
+    /// Other writers were faster each time, or the aggregate is not as the caller expected. Nothing was written.
+    #[error("{stream} is not at {expected}")]
+    Conflict {
+        /// The aggregate's stream.
+        stream: StreamName,
+        /// What was expected of it.
+        expected: ExpectedVersion,
+        /// Its newest version.
+        actual: Option<Version>,
+    },
+    /// The append was sent, and no answer came. [`EventStore::outcome`](crate::EventStore::outcome) tells what became of
+    /// it; so does the same command under the same command id.
+    #[error("no answer came; the events may or may not have been written")]
+    Unknown {
+        /// The ids of the events.
+        event_ids: Vec<EventId>,
+    },
+    /// The store cannot be reached or is overloaded. Certainly nothing was written: try again later.
+    #[error("the command could not be carried out now")]
+    Transient(#[source] Failure),
+    /// It cannot succeed as it is. Nothing was written.
+    #[error("the command cannot be carried out")]
+    Permanent(#[source] Failure),
+}
+
+impl<E: std::error::Error + Send + Sync + 'static> From<AppendError> for ExecuteError<E> {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Conflict { stream, expected, actual } => Self::Conflict { stream, expected, actual },
+            AppendError::Unknown { event_ids, .. } => Self::Unknown { event_ids },
+            AppendError::Transient(failure) => Self::Transient(failure),
+            AppendError::Permanent(failure) => Self::Permanent(failure),
+            error @ (AppendError::EventIdReused { .. } | AppendError::Invalid(_)) => {
+                Self::Permanent(Failure::new(error))
+            }
+        }
+    }
+}
+
+impl<E: std::error::Error + Send + Sync + 'static> From<LoadError> for ExecuteError<E> {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Store(StoreError::Transient(failure)) => Self::Transient(failure),
+            error => Self::Permanent(Failure::new(error)),
+        }
+    }
+}
+
+/// Why an aggregate could not be loaded.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// No stream can have this id.
+    #[error("the id cannot name a stream")]
+    InvalidId(#[from] InvalidName),
+    /// The aggregate never had this version.
+    #[error("{stream} has no version {requested}")]
+    VersionBeyondEnd {
+        /// The aggregate's stream.
+        stream: StreamName,
+        /// The version that was asked for.
+        requested: Version,
+        /// Its newest version, `None` when it has no event.
+        newest: Option<Version>,
+    },
+    /// An event cannot be decoded.
+    #[error(transparent)]
+    Undecodable(#[from] UndecodableEvent),
+    /// The store could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

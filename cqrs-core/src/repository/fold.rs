@@ -1,0 +1,86 @@
+//! The state of an aggregate while its events are folded. Pure.
+
+use crate::aggregate::Apply;
+use crate::codec::CodecError;
+use crate::id::EventId;
+use crate::recorded_event::{RecordedEvent, UndecodableEvent};
+use crate::snapshot_store::Snapshot;
+use crate::stream::{GlobalPosition, Version};
+use crate::timestamp::Timestamp;
+
+/// The place of the last event that was folded in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Last {
+    pub version: Version,
+    pub position: GlobalPosition,
+    pub event_id: EventId,
+    pub recorded_at: Timestamp,
+}
+
+/// A state, and what it is folded from.
+#[derive(Debug, Clone)]
+pub(super) struct Fold<A: Apply> {
+    pub state: A,
+    pub last: Option<Last>,
+    /// The latest time at which any folded event happened.
+    pub happened_until: Timestamp,
+    /// The version of the snapshot that the fold began with.
+    pub snapshot: Option<Version>,
+    decoded: Vec<A::Event>,
+}
+
+impl<A: Apply> Fold<A> {
+    pub fn empty() -> Self {
+        Self {
+            state: A::default(),
+            last: None,
+            happened_until: Timestamp::MIN,
+            snapshot: None,
+            decoded: Vec::with_capacity(1),
+        }
+    }
+
+    pub fn from_snapshot(snapshot: &Snapshot, state: A) -> Self {
+        Self {
+            state,
+            last: Some(Last {
+                version: snapshot.version,
+                position: snapshot.position,
+                event_id: snapshot.event_id,
+                recorded_at: snapshot.recorded_at,
+            }),
+            happened_until: snapshot.happened_until,
+            snapshot: Some(snapshot.version),
+            decoded: Vec::with_capacity(1),
+        }
+    }
+
+    pub fn version(&self) -> Option<Version> {
+        self.last.map(|last| last.version)
+    }
+
+    /// Folds in a recorded event, which may stand for none or several of today's events.
+    pub fn add(&mut self, raw: RecordedEvent) -> Result<(), UndecodableEvent> {
+        self.decoded.clear();
+        let decoded: Result<(), CodecError> = raw.decode(&mut self.decoded);
+        if let Err(source) = decoded {
+            return Err(UndecodableEvent::new(raw, source));
+        }
+        for event in &self.decoded {
+            self.state.apply(event);
+        }
+        self.happened_until = self.happened_until.max(raw.happened_at());
+        self.last =
+            Some(Last { version: raw.version, position: raw.position, event_id: raw.id, recorded_at: raw.recorded_at });
+        Ok(())
+    }
+
+    /// Folds in events that were just appended.
+    pub fn add_written(&mut self, events: &[A::Event], last: Last, happened_at: Timestamp) {
+        for event in events {
+            self.state.apply(event);
+        }
+        self.happened_until = self.happened_until.max(happened_at);
+        self.last = Some(last);
+    }
+}

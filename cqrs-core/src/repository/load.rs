@@ -1,0 +1,169 @@
+//! The state of an aggregate, now or at a past moment.
+
+use super::fold::Fold;
+use super::{LoadError, Repository};
+use crate::aggregate::Apply;
+use crate::as_of::AsOf;
+use crate::event_store::ReadStream;
+use crate::id::EventId;
+use crate::name::StreamName;
+use crate::recorded_event::{Recorded, RecordedEvent};
+use crate::stream::{GlobalPosition, Version};
+use crate::timestamp::Timestamp;
+
+/// An aggregate as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Loaded<A> {
+    /// The state.
+    pub state: A,
+    /// The version of the last event in it.
+    pub version: Version,
+    /// The position of that event.
+    pub position: GlobalPosition,
+    /// The id of that event.
+    pub event_id: EventId,
+    /// When that event was recorded.
+    pub recorded_at: Timestamp,
+    /// Whether the moment that was asked for has not passed yet: the answer is that of the newest recorded event, and
+    /// events that are still to come may change it. (What had *occurred* by some time may always change by events that
+    /// are recorded later.)
+    pub provisional: bool,
+}
+
+impl<A: Apply> Repository<A> {
+    /// The aggregate as it is now; `None` when it has no event.
+    ///
+    /// # Errors
+    /// [`LoadError`] when the id cannot name a stream, an event cannot be decoded, or the store cannot be read.
+    pub async fn load(&self, id: &A::Id) -> Result<Option<Loaded<A>>, LoadError> {
+        let stream = StreamName::of(A::CATEGORY, id)?;
+        let fold = self.fold(&stream, None).await?;
+        Ok(loaded(fold, false))
+    }
+
+    /// The aggregate as it was at a moment, the events at exactly that moment included; `None` when it had no event yet.
+    ///
+    /// A moment after the newest event of the whole store is answered from what is there, and marked
+    /// [`provisional`](Loaded::provisional).
+    ///
+    /// # Errors
+    /// [`LoadError::VersionBeyondEnd`] for a version that the aggregate does not have (an unknown id has none); others as
+    /// for [`load`](Self::load).
+    pub async fn load_as_of(&self, id: &A::Id, as_of: AsOf) -> Result<Option<Loaded<A>>, LoadError> {
+        let stream = StreamName::of(A::CATEGORY, id)?;
+        // Read before the events: what the head passes is final, whatever is appended meanwhile.
+        let provisional = match as_of {
+            AsOf::Version(_) => false,
+            AsOf::Position(position) => position > self.store.head().await?.position,
+            AsOf::Recorded(time) | AsOf::Occurred(time) => {
+                self.store.head().await?.recorded_at.is_none_or(|newest| time > newest)
+            }
+        };
+        let fold = self.fold(&stream, Some(as_of)).await?;
+        match as_of {
+            AsOf::Version(requested) if fold.version() != Some(requested) => {
+                Err(LoadError::VersionBeyondEnd { stream, requested, newest: fold.version() })
+            }
+            _ => Ok(loaded(fold, provisional)),
+        }
+    }
+
+    /// All events of the aggregate, oldest first; none when the id is unknown.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load).
+    pub async fn history(&self, id: &A::Id) -> Result<Vec<Recorded<A::Event>>, LoadError> {
+        let stream = StreamName::of(A::CATEGORY, id)?;
+        let mut history = Vec::new();
+        let mut read = ReadStream::new(stream);
+        loop {
+            let page = self.store.read_stream(read.clone()).await?;
+            let last = page.events.last().map(|event| event.version);
+            history.extend(Recorded::decode_all(page.events)?);
+            match last {
+                Some(last) if page.more => read.from = last.next(),
+                _ => return Ok(history),
+            }
+        }
+    }
+
+    /// Folds the stream up to a moment, from the newest snapshot that is not after it.
+    pub(super) async fn fold(&self, stream: &StreamName, as_of: Option<AsOf>) -> Result<Fold<A>, LoadError> {
+        if let Some(snapshots) = &self.snapshots {
+            if let Some(fold) = snapshots.newest(stream, as_of).await
+                && let Some(fold) = self.fold_on(stream, as_of, fold).await?
+            {
+                return Ok(fold);
+            }
+        }
+        let fold = self.fold_on(stream, as_of, Fold::empty()).await?;
+        Ok(fold.unwrap_or_else(Fold::empty))
+    }
+
+    /// Folds the events from the fold's last one on. `None` when that one is another event than the fold stands on.
+    async fn fold_on(
+        &self,
+        stream: &StreamName,
+        as_of: Option<AsOf>,
+        mut fold: Fold<A>,
+    ) -> Result<Option<Fold<A>>, LoadError> {
+        let mut stands_on = fold.last.map(|last| (last.version, last.event_id));
+        let mut read = window(stream, as_of);
+        read.from = fold.version().unwrap_or(Version::FIRST);
+        loop {
+            let page = self.store.read_stream(read.clone()).await?;
+            let next = page.events.last().map(|event| event.version.next());
+            let mut events = page.events.into_iter();
+            if let Some(expected) = stands_on.take() {
+                let found = events.next().map(|event| (event.version, event.id));
+                if found != Some(expected) {
+                    tracing::warn!(%stream, "a snapshot stands on an event that is not in the log; it is ignored");
+                    return Ok(None);
+                }
+            }
+            for event in events.filter(|event| counts(event, as_of)) {
+                fold.add(event)?;
+            }
+            match next {
+                Some(next) if page.more => read.from = next,
+                _ => break,
+            }
+        }
+        if as_of.is_none()
+            && let Some(snapshots) = &self.snapshots
+        {
+            snapshots.save_when_due(stream, &fold);
+        }
+        Ok(Some(fold))
+    }
+}
+
+fn window(stream: &StreamName, as_of: Option<AsOf>) -> ReadStream {
+    let read = ReadStream::new(stream.clone());
+    match as_of {
+        None | Some(AsOf::Occurred(_)) => read,
+        Some(AsOf::Version(version)) => read.to(version),
+        Some(AsOf::Position(position)) => read.until(position),
+        Some(AsOf::Recorded(time)) => read.recorded_until(time),
+    }
+}
+
+/// Whether an event of the window belongs to the moment: backdated events make that a question for each one.
+fn counts(event: &RecordedEvent, as_of: Option<AsOf>) -> bool {
+    match as_of {
+        Some(AsOf::Occurred(time)) => event.happened_at() <= time,
+        _ => true,
+    }
+}
+
+fn loaded<A: Apply>(fold: Fold<A>, provisional: bool) -> Option<Loaded<A>> {
+    fold.last.map(|last| Loaded {
+        state: fold.state,
+        version: last.version,
+        position: last.position,
+        event_id: last.event_id,
+        recorded_at: last.recorded_at,
+        provisional,
+    })
+}

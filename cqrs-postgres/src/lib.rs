@@ -1,0 +1,1 @@
+//! The event store of cqrs-core on PostgreSQL

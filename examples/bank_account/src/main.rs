@@ -1,0 +1,3 @@
+//! An account: events, replay, time travel and snapshots
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Tests across the crates, on the real services
