@@ -1,1 +1,24 @@
-//! The event store of cqrs-core on PostgreSQL
+//! The event store of `cqrs-core` on PostgreSQL.
+//!
+//! Appends of a process are written in groups, each in one transaction under an advisory lock: positions and recorded
+//! times increase in commit order, so that a reader needs nothing but `position > $1 order by position`.
+
+mod append_queue;
+mod checkpoint_store;
+mod error;
+mod event_store;
+mod migrate;
+mod options;
+mod row;
+mod schema;
+mod snapshot_store;
+mod statements;
+mod subscription;
+mod value;
+
+pub use checkpoint_store::PgCheckpointStore;
+pub use event_store::PgEventStore;
+pub use migrate::MigrateError;
+pub use options::{PgOptions, PgOptionsError};
+pub use schema::{InvalidSchema, Schema};
+pub use snapshot_store::PgSnapshotStore;

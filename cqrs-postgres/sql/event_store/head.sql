@@ -1,0 +1,5 @@
+select store.store_id, newest.position, newest.event_id, newest.recorded_at
+  from {schema}.store
+  left join lateral (
+        select position, event_id, recorded_at from {schema}.events order by position desc limit 1
+       ) newest on true

@@ -1,0 +1,1 @@
+delete from {schema}.snapshots where stream = $1

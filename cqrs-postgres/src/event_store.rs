@@ -1,0 +1,217 @@
+//! The event store on PostgreSQL.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cqrs_core::{
+    Append, AppendError, Appended, CatchUpSubscription, Direction, EventId, EventStore, Existing, Failure, Filter,
+    GlobalPosition, Head, LogPage, ReadAll, ReadStream, StoreError, StoreId, StreamPage, Subscription, Wake,
+};
+use futures::TryStreamExt;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgPool, Row};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::append_queue::{AppendQueue, WriterOptions};
+use crate::checkpoint_store::PgCheckpointStore;
+use crate::error::{append_error, store_error};
+use crate::options::PgOptions;
+use crate::row::{self, Rows};
+use crate::schema::Schema;
+use crate::snapshot_store::PgSnapshotStore;
+use crate::statements::Statements;
+use crate::subscription::Newest;
+use crate::value::PgTimestamp;
+
+/// An event store in one schema of a PostgreSQL database (15 or newer). Clones share connections and queue.
+#[derive(Debug, Clone)]
+pub struct PgEventStore(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    pool: PgPool,
+    queue: AppendQueue,
+    newest: Newest,
+    sql: Statements,
+    options: PgOptions,
+}
+
+impl PgEventStore {
+    /// Connects to the schema `cqrs` of the database at `url`; [`PgOptions`] for anything else. The schema must have been
+    /// [migrated](Self::migrate) before events are written or read.
+    ///
+    /// # Errors
+    /// [`StoreError::Transient`] when the database cannot be reached, [`StoreError::Permanent`] when the address is wrong
+    /// or the database refuses.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        let options = PgOptions::new(url).map_err(|error| StoreError::Permanent(Failure::new(error)))?;
+        Self::connect_with(options).await
+    }
+
+    pub(crate) async fn connect_with(options: PgOptions) -> Result<Self, StoreError> {
+        // One more than asked for: the listener keeps one.
+        let pool = PgPoolOptions::new()
+            .max_connections(options.read_connections.saturating_add(1))
+            .connect_with(options.connect.clone().application_name("cqrs"))
+            .await
+            .map_err(store_error)?;
+        let sql = Statements::new(&options.schema);
+        let newest = watch::Sender::new(GlobalPosition::START);
+        let writer = WriterOptions {
+            connect: append_connection(&options),
+            sql: sql.clone(),
+            attempt_timeout: options.attempt_timeout,
+            newest: newest.clone(),
+        };
+        let queue = AppendQueue::start(writer, options.queue_bytes, options.append_timeout);
+        Ok(Self(Arc::new(Inner { pool, queue, newest: Newest::new(newest), sql, options })))
+    }
+
+    /// The snapshots beside these events.
+    #[must_use]
+    pub fn snapshots(&self) -> PgSnapshotStore {
+        PgSnapshotStore { pool: self.0.pool.clone(), sql: self.0.sql.clone() }
+    }
+
+    /// The checkpoints beside these events.
+    #[must_use]
+    pub fn checkpoints(&self) -> PgCheckpointStore {
+        PgCheckpointStore { pool: self.0.pool.clone(), sql: self.0.sql.clone() }
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.0.pool
+    }
+
+    pub(crate) fn schema(&self) -> &Schema {
+        &self.0.options.schema
+    }
+
+    async fn read_page(&self, read: &ReadAll) -> Result<LogPage, sqlx::Error> {
+        let sql = &self.0.sql;
+        let limit = read.limit.max(1);
+        let statement = match &read.filter {
+            Filter::EventTypes(_) => &sql.read_event_types,
+            Filter::Categories(_) => &sql.read_categories,
+            _ => &sql.read_all,
+        };
+        let query = sqlx::query(statement.clone())
+            .bind(read.after.get().cast_signed())
+            .bind(read.until.get().cast_signed())
+            .bind(bound(limit));
+        let query = match &read.filter {
+            Filter::EventTypes(wanted) => query.bind(wanted.iter().map(|one| one.as_str()).collect::<Vec<_>>()),
+            Filter::Categories(wanted) => query.bind(wanted.iter().map(|one| one.as_str()).collect::<Vec<_>>()),
+            _ => query,
+        };
+        let mut page = LogPage::default();
+        let mut head = GlobalPosition::START;
+        let mut rows = Rows::default();
+        let mut stream = query.fetch(&self.0.pool);
+        while let Some(row) = stream.try_next().await? {
+            head = row::position(&row, 9)?;
+            if row.try_get_unchecked::<Option<i64>, _>(0)?.is_some() {
+                page.events.push(rows.event(&row)?);
+            }
+        }
+        let end = read.until.min(head);
+        page.scanned_to = match page.events.last() {
+            Some(last) if page.events.len() == limit => last.position,
+            _ => end.max(read.after),
+        };
+        page.more = page.scanned_to < end;
+        Ok(page)
+    }
+
+    async fn read_window(&self, read: &ReadStream) -> Result<StreamPage, sqlx::Error> {
+        let limit = read.limit.max(1);
+        let statement = match read.direction {
+            Direction::Forward => &self.0.sql.read_stream_forward,
+            Direction::Backward => &self.0.sql.read_stream_backward,
+        };
+        let mut found = sqlx::query(statement.clone())
+            .bind(read.stream.as_str())
+            .bind(read.from.get().cast_signed())
+            .bind(read.to.get().cast_signed())
+            .bind(PgTimestamp(read.recorded_until))
+            .bind(read.until.get().cast_signed())
+            .bind(bound(limit.saturating_add(1)))
+            .fetch(&self.0.pool);
+        let mut page = StreamPage::default();
+        let mut rows = Rows::default();
+        while let Some(row) = found.try_next().await? {
+            page.events.push(rows.event(&row)?);
+        }
+        page.more = page.events.len() > limit;
+        page.events.truncate(limit);
+        Ok(page)
+    }
+
+    async fn read_head(&self) -> Result<Head, sqlx::Error> {
+        let row = sqlx::query(self.0.sql.head.clone()).fetch_one(&self.0.pool).await?;
+        let position: Option<i64> = row.try_get(1)?;
+        Ok(Head {
+            store_id: StoreId::from_uuid(row.try_get::<Uuid, _>(0)?),
+            position: position.map_or(GlobalPosition::START, |number| GlobalPosition::new(number.cast_unsigned())),
+            event_id: row.try_get::<Option<Uuid>, _>(2)?.map(EventId::from_uuid),
+            recorded_at: row.try_get::<Option<PgTimestamp>, _>(3)?.map(|time| time.0),
+        })
+    }
+
+    async fn read_existing(&self, ids: &[EventId]) -> Result<Vec<(EventId, Existing)>, sqlx::Error> {
+        let mut transaction = self.0.pool.begin().await?;
+        sqlx::query(self.0.sql.lock.clone()).execute(&mut *transaction).await?;
+        let ids: Vec<Uuid> = ids.iter().map(EventId::as_uuid).collect();
+        let found = sqlx::query(self.0.sql.existing.clone()).bind(ids).fetch_all(&mut *transaction).await?;
+        transaction.commit().await?;
+        found.iter().map(row::existing).collect()
+    }
+}
+
+#[async_trait]
+impl EventStore for PgEventStore {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        append.check(&self.0.options.limits)?;
+        self.0.queue.append(append).await
+    }
+
+    async fn outcome(&self, ids: &[EventId]) -> Result<Option<Appended>, AppendError> {
+        let found = self.read_existing(ids).await.map_err(append_error)?;
+        let of = |id: &EventId| found.iter().find(|(found, _)| found == id).map(|(_, existing)| existing.clone());
+        Existing::outcome(ids.iter().map(|id| (*id, of(id))))
+    }
+
+    async fn read_stream(&self, read: ReadStream) -> Result<StreamPage, StoreError> {
+        self.read_window(&read).await.map_err(store_error)
+    }
+
+    async fn read_all(&self, read: ReadAll) -> Result<LogPage, StoreError> {
+        self.read_page(&read).await.map_err(store_error)
+    }
+
+    async fn head(&self) -> Result<Head, StoreError> {
+        self.read_head().await.map_err(store_error)
+    }
+
+    async fn subscribe(&self, after: GlobalPosition, filter: Filter) -> Result<Box<dyn Subscription>, StoreError> {
+        let wake = Wake::new(self.0.newest.follow(&self.0.pool, &self.0.options.schema));
+        let store = Arc::new(self.clone());
+        Ok(Box::new(CatchUpSubscription::new(store, after, filter, wake, self.0.options.poll)))
+    }
+}
+
+/// The server gives up what the client no longer waits for, and a client that stops inside a transaction does not keep
+/// the lock.
+fn append_connection(options: &PgOptions) -> PgConnectOptions {
+    let milliseconds = options.attempt_timeout.as_millis().to_string();
+    options.connect.clone().application_name("cqrs-append").options([
+        ("statement_timeout", milliseconds.as_str()),
+        ("idle_in_transaction_session_timeout", milliseconds.as_str()),
+        ("default_transaction_isolation", "read\\ committed"),
+    ])
+}
+
+fn bound(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,59 @@
+//! The schema's tables and functions: made on request, never behind the user's back.
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+
+use crate::event_store::PgEventStore;
+use crate::schema::{InvalidSchema, Schema};
+use crate::statements::render;
+
+/// All migrations, oldest first. Forward only; none is changed after landing.
+const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "events", include_str!("../migrations/0001_events.sql"))];
+
+/// Why the schema could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MigrateError {
+    /// A migration failed, or the schema was migrated by a newer version of this library.
+    #[error("the schema could not be migrated")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The role cannot be named without quoting.
+    #[error("invalid role: {0}")]
+    Role(InvalidSchema),
+    /// The database refused.
+    #[error("the database refused")]
+    Database(#[from] sqlx::Error),
+}
+
+impl PgEventStore {
+    /// Creates the schema with its tables and functions, or brings it up to date. Several processes may do so at once: one
+    /// works, the others wait.
+    ///
+    /// # Errors
+    /// [`MigrateError`] when the database refuses, or knows migrations that this version does not.
+    pub async fn migrate(&self) -> Result<(), MigrateError> {
+        let schema = self.schema();
+        let mut migrator = Migrator::with_migrations(migrations(schema));
+        migrator.create_schema(schema.as_str().to_owned());
+        migrator.dangerous_set_table_name(format!("{schema}.migrations"));
+        migrator.run(self.pool()).await?;
+        Ok(())
+    }
+
+    /// Lets a role append and read, and nothing else: it can change or remove no event, whatever the service does.
+    ///
+    /// # Errors
+    /// [`MigrateError::Role`] for a name that would need quoting, [`MigrateError::Database`] when the database refuses.
+    pub async fn grant(&self, role: &str) -> Result<(), MigrateError> {
+        let role = Schema::new(role).map_err(MigrateError::Role)?;
+        let sql = include_str!("../sql/migrate/grant.sql").replace("{role}", role.as_str());
+        sqlx::raw_sql(render(self.schema(), &sql)).execute(self.pool()).await?;
+        Ok(())
+    }
+}
+
+fn migrations(schema: &Schema) -> Vec<Migration> {
+    let migration = |&(version, name, sql): &(i64, &'static str, &'static str)| {
+        Migration::new(version, name.into(), MigrationType::Simple, render(schema, sql), false)
+    };
+    MIGRATIONS.iter().map(migration).collect()
+}

@@ -1,0 +1,89 @@
+//! Snapshots in a table beside the events.
+
+use async_trait::async_trait;
+use cqrs_core::{
+    AsOf, EventId, GlobalPosition, Snapshot, SnapshotQuery, SnapshotStore, StoreError, StreamName, Timestamp, Version,
+};
+use sqlx::{PgPool, Row};
+use uuid::Uuid;
+
+use crate::error::store_error;
+use crate::row::{payload, position, version};
+use crate::statements::Statements;
+use crate::value::PgTimestamp;
+
+/// The snapshots that belong to a [`PgEventStore`](crate::PgEventStore).
+#[derive(Debug, Clone)]
+pub struct PgSnapshotStore {
+    pub(crate) pool: PgPool,
+    pub(crate) sql: Statements,
+}
+
+#[async_trait]
+impl SnapshotStore for PgSnapshotStore {
+    async fn save(&self, snapshot: Snapshot) -> Result<(), StoreError> {
+        sqlx::query(self.sql.save_snapshot.clone())
+            .bind(snapshot.stream.as_str())
+            .bind(i64::from(snapshot.state_version))
+            .bind(snapshot.fingerprint.cast_signed())
+            .bind(snapshot.version.get().cast_signed())
+            .bind(snapshot.position.get().cast_signed())
+            .bind(snapshot.event_id.as_uuid())
+            .bind(PgTimestamp(snapshot.recorded_at))
+            .bind(PgTimestamp(snapshot.happened_until))
+            .bind(snapshot.state.as_str())
+            .execute(&self.pool)
+            .await
+            .map_err(store_error)?;
+        Ok(())
+    }
+
+    async fn newest(&self, query: &SnapshotQuery) -> Result<Option<Snapshot>, StoreError> {
+        let (mut at_version, mut at_position) = (Version::MAX, GlobalPosition::MAX);
+        let (mut recorded, mut happened) = (Timestamp::MAX, Timestamp::MAX);
+        match query.as_of {
+            None => {}
+            Some(AsOf::Version(version)) => at_version = version,
+            Some(AsOf::Position(position)) => at_position = position,
+            Some(AsOf::Recorded(time)) => recorded = time,
+            Some(AsOf::Occurred(time)) => happened = time,
+            // A moment that this version does not know: the events answer it.
+            Some(_) => return Ok(None),
+        }
+        let row = sqlx::query(self.sql.newest_snapshot.clone())
+            .bind(query.stream.as_str())
+            .bind(i64::from(query.state_version))
+            .bind(query.fingerprint.cast_signed())
+            .bind(at_version.get().cast_signed())
+            .bind(at_position.get().cast_signed())
+            .bind(PgTimestamp(recorded))
+            .bind(PgTimestamp(happened))
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(store_error)?;
+        let Some(row) = row else { return Ok(None) };
+        let decode = || {
+            Ok(Snapshot {
+                stream: query.stream.clone(),
+                state_version: query.state_version,
+                fingerprint: query.fingerprint,
+                version: version(&row, 0)?,
+                position: position(&row, 1)?,
+                event_id: EventId::from_uuid(row.try_get::<Uuid, _>(2)?),
+                recorded_at: row.try_get::<PgTimestamp, _>(3)?.0,
+                happened_until: row.try_get::<PgTimestamp, _>(4)?.0,
+                state: payload(&row, 5)?,
+            })
+        };
+        decode().map(Some).map_err(store_error)
+    }
+
+    async fn clear(&self, stream: &StreamName) -> Result<(), StoreError> {
+        sqlx::query(self.sql.clear_snapshots.clone())
+            .bind(stream.as_str())
+            .execute(&self.pool)
+            .await
+            .map_err(store_error)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,43 @@
+//! The statements, one file each, with the schema's name put in once.
+
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+
+use crate::schema::Schema;
+
+macro_rules! statements {
+    ($($name:ident = $path:literal),* $(,)?) => {
+        #[derive(Debug, Clone)]
+        pub(crate) struct Statements {
+            $(pub $name: SqlStr,)*
+        }
+
+        impl Statements {
+            pub fn new(schema: &Schema) -> Self {
+                Self { $($name: render(schema, include_str!(concat!("../sql/", $path))),)* }
+            }
+        }
+    };
+}
+
+statements! {
+    append = "event_store/append.sql",
+    lock = "event_store/lock.sql",
+    heads = "event_store/heads.sql",
+    existing = "event_store/existing.sql",
+    head = "event_store/head.sql",
+    read_stream_forward = "event_store/read_stream_forward.sql",
+    read_stream_backward = "event_store/read_stream_backward.sql",
+    read_all = "event_store/read_all.sql",
+    read_event_types = "event_store/read_event_types.sql",
+    read_categories = "event_store/read_categories.sql",
+    save_snapshot = "snapshot_store/save.sql",
+    newest_snapshot = "snapshot_store/newest.sql",
+    clear_snapshots = "snapshot_store/clear.sql",
+    load_checkpoint = "checkpoint_store/load.sql",
+    save_checkpoint = "checkpoint_store/save.sql",
+}
+
+/// Safe: the only thing put in is a checked schema name.
+pub(crate) fn render(schema: &Schema, sql: &str) -> SqlStr {
+    AssertSqlSafe(schema.render(sql)).into_sql_str()
+}

@@ -1,0 +1,44 @@
+//! Values on the wire that sqlx does not know: moments without a date library of its own choice.
+
+use cqrs_core::Timestamp;
+use sqlx::encode::IsNull;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueFormat, PgValueRef, Postgres};
+use sqlx::{Decode, Encode, Type};
+
+/// Microseconds from 1970-01-01 to 2000-01-01, where PostgreSQL counts from.
+const EPOCH: i64 = 946_684_800_000_000;
+
+/// A moment as `timestamptz`: an i64 of microseconds since 2000-01-01 in binary.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PgTimestamp(pub Timestamp);
+
+impl Type<Postgres> for PgTimestamp {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_name("timestamptz")
+    }
+}
+
+impl PgHasArrayType for PgTimestamp {
+    fn array_type_info() -> PgTypeInfo {
+        PgTypeInfo::with_name("_timestamptz")
+    }
+}
+
+impl Encode<'_, Postgres> for PgTimestamp {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        Encode::<Postgres>::encode_by_ref(&(self.0.as_micros() - EPOCH), buffer)
+    }
+}
+
+impl Decode<'_, Postgres> for PgTimestamp {
+    fn decode(value: PgValueRef<'_>) -> Result<Self, BoxDynError> {
+        match value.format() {
+            PgValueFormat::Binary => {
+                let micros = <i64 as Decode<Postgres>>::decode(value)?;
+                Ok(Self(Timestamp::from_micros(micros.saturating_add(EPOCH))))
+            }
+            PgValueFormat::Text => Ok(Self(value.as_str()?.replacen(' ', "T", 1).parse()?)),
+        }
+    }
+}
