@@ -32,9 +32,11 @@ prepare() {
   [[ -n $(distribution) ]]
 }
 
+# The home is named for users whom the password file gives none.
 download() {
   cd "$1" &&
-    timeout --foreground 900 mvn -q -B dependency:copy -Dartifact="$artifact" -DoutputDirectory="$1" </dev/null 9>&- &&
+    MAVEN_OPTS="${MAVEN_OPTS:-} -Duser.home=${HOME:-$1}" timeout --foreground 900 \
+      mvn -q -B dependency:copy -Dartifact="$artifact" -DoutputDirectory="$1" </dev/null 9>&- &&
     unzip -q "elasticsearch-$release.zip" &&
     chmod -R a+rX "elasticsearch-$release"
 }
@@ -106,4 +108,5 @@ healthy() {
   [[ $(first_line "$1" 'GET /_cluster/health?wait_for_status=yellow&timeout=2s HTTP/1.0\r\n\r\n') == HTTP/1.?\ 200* ]]
 }
 
-stop_signal() { echo TERM; }
+# Its data is thrown away.
+stop_signal() { echo KILL; }

@@ -32,5 +32,5 @@ become() {
 # A start-up packet for user postgres: R is the server's demand for authentication, E its refusal while it starts.
 healthy() { [[ $(first_byte "$1" '\0\0\0\27\0\3\0\0user\0postgres\0\0') == R ]]; }
 
-# A fast shutdown; TERM would wait for the clients.
+# A fast shutdown. TERM would wait for the clients; QUIT and KILL may leave shared memory behind.
 stop_signal() { echo INT; }

@@ -12,4 +12,5 @@ become() {
 
 healthy() { [[ $(first_line "$1" 'PING\r\n') == +PONG ]]; }
 
-stop_signal() { echo TERM; }
+# Its data is thrown away.
+stop_signal() { echo KILL; }

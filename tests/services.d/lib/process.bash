@@ -41,20 +41,37 @@ is_alive() {
   [[ -s $1 ]] && read -r pid started <"$1" && [[ $(start_time "$pid") == "$started" ]]
 }
 
+# The living processes of the group; zombies may wait long for a slow parent.
+group_members() {
+  local file stat
+  for file in /proc/[0-9]*/stat; do
+    read -r stat 2>/dev/null <"$file" || continue
+    read -ra stat <<<"${stat%% *} ${stat##*) }"
+    [[ ${stat[3]} != "$1" || ${stat[1]} == [ZX] ]] || printf '%s\n' "${stat[0]}"
+  done
+}
+
+is_group_alive() { kill -s 0 -- "-$1" 2>/dev/null && [[ -n $(group_members "$1") ]]; }
+
+# Sends the signal to the group, and KILL to what is left of it after SECONDS.
+end_group() {
+  local group=$1 signal=$2 until=$((SECONDS + $3))
+  kill -s "$signal" -- "-$group" 2>/dev/null || return 0
+  while is_group_alive "$group"; do
+    if ((SECONDS >= until)); then
+      kill -s KILL -- "-$group" 2>/dev/null || true
+      ((SECONDS < until + 5)) || return 0
+    fi
+    sleep 0.1
+  done
+}
+
+# A service leads a group of its own: what it started ends with it.
 end_process() {
-  local file=$1 signal=$2 pid tries
-  is_alive "$file" || return 0
-  read -r pid _ <"$file"
-  # The process leads a group of its own: what it started ends with it.
-  kill -s "$signal" -- "-$pid" 2>/dev/null || true
-  for ((tries = 0; tries < 100; tries++)); do
-    is_alive "$file" || break
-    sleep 0.1
-  done
-  for ((tries = 0; tries < 50; tries++)); do
-    kill -s KILL -- "-$pid" 2>/dev/null || break
-    sleep 0.1
-  done
+  local pid
+  is_alive "$1" || return 0
+  read -r pid _ <"$1"
+  end_group "$pid" "$2" 10
 }
 
 # A new directory that the unprivileged user can reach. The checkout may lie below a private home directory, and
