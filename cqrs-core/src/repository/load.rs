@@ -90,12 +90,11 @@ impl<A: Apply> Repository<A> {
 
     /// Folds the stream up to a moment, from the newest snapshot that is not after it.
     pub(super) async fn fold(&self, stream: &StreamName, as_of: Option<AsOf>) -> Result<Fold<A>, LoadError> {
-        if let Some(snapshots) = &self.snapshots {
-            if let Some(fold) = snapshots.newest(stream, as_of).await
-                && let Some(fold) = self.fold_on(stream, as_of, fold).await?
-            {
-                return Ok(fold);
-            }
+        if let Some(snapshots) = &self.snapshots
+            && let Some(fold) = snapshots.newest(stream, as_of).await
+            && let Some(fold) = self.fold_on(stream, as_of, fold).await?
+        {
+            return Ok(fold);
         }
         let fold = self.fold_on(stream, as_of, Fold::empty()).await?;
         Ok(fold.unwrap_or_else(Fold::empty))

@@ -1,1 +1,24 @@
-//! given / when / then for aggregates and contract suites for every port of cqrs-core
+//! Tests for systems built on `cqrs-core`.
+//!
+//! Contract suites hold one async function per behaviour of a port; their macros emit each as a test of its own name,
+//! for any backend: [`event_store_contract`], [`subscription_contract`], [`snapshot_store_contract`],
+//! [`checkpoint_store_contract`].
+
+#[allow(missing_docs, reason = "the names of the behaviours are sentences")]
+#[doc(hidden)]
+pub mod checkpoint_store;
+mod contract;
+#[allow(missing_docs, reason = "the names of the behaviours are sentences")]
+#[doc(hidden)]
+pub mod event_store;
+mod fixture;
+#[allow(missing_docs, reason = "the names of the behaviours are sentences")]
+#[doc(hidden)]
+pub mod snapshot_store;
+#[allow(missing_docs, reason = "the names of the behaviours are sentences")]
+#[doc(hidden)]
+pub mod subscription;
+
+pub use fixture::Fixture;
+#[doc(hidden)]
+pub use fixture::run;

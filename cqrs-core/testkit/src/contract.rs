@@ -1,0 +1,257 @@
+//! The lists of behaviours: what a backend runs, each as a test of its own name.
+
+/// Emits one test for each behaviour of a port. The lists below are the only ones, so that no backend can forget one.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! contract_tests {
+    ($fixture:expr; $($module:tt: $($behaviour:ident)+;)+) => {
+        $crate::contract_tests!(@each $fixture; $($($module $behaviour)+)+);
+    };
+    (@each $fixture:expr; $([$($path:tt)+] $behaviour:ident)+) => {
+        $(
+            #[test]
+            fn $behaviour() {
+                $crate::run($fixture, $crate::$($path)+::$behaviour);
+            }
+        )+
+    };
+}
+
+/// The contract of [`EventStore`](cqrs_core::EventStore): one test for each behaviour, emitted where the macro stands.
+///
+/// The argument is an `async fn` (or closure) without parameters that gives a fresh [`Fixture`](crate::Fixture).
+/// ```
+/// mod event_store {
+///     use std::sync::Arc;
+///     use cqrs_core::{EventStore, in_memory::InMemoryEventStore};
+///     use cqrs_testkit::Fixture;
+///
+///     async fn fresh() -> Fixture<dyn EventStore> {
+///         Fixture::new(Arc::new(InMemoryEventStore::new()))
+///     }
+///
+///     cqrs_testkit::event_store_contract!(fresh);
+/// }
+/// ```
+#[macro_export]
+macro_rules! event_store_contract {
+    ($fixture:expr) => {
+        $crate::contract_tests! { $fixture;
+            [event_store::appending]:
+                the_answer_says_where_the_events_stand
+                the_events_of_one_append_follow_each_other
+                versions_of_a_stream_go_on_where_it_ended
+                a_thousand_events_go_into_one_append
+                a_thousand_streams_go_into_one_append
+                what_was_written_is_read_at_once
+                an_event_that_was_written_is_never_changed
+                equal_events_under_their_own_ids_are_all_kept
+                ids_need_not_increase;
+            [event_store::cancellation]:
+                a_dropped_append_is_written_wholly_or_not_at_all_and_its_outcome_is_final
+                a_dropped_append_can_be_repeated
+                dropped_appends_do_not_harm_their_neighbours;
+            [event_store::conditions]:
+                any_version_holds_for_every_stream
+                no_stream_holds_until_the_first_event
+                an_existing_stream_has_an_event
+                an_exact_version_is_that_of_the_newest_event
+                a_condition_speaks_of_its_own_stream_only
+                several_streams_are_written_when_all_conditions_hold
+                no_stream_is_written_when_one_of_the_conditions_fails
+                a_condition_on_a_stream_that_is_not_written_decides_too;
+            [event_store::envelope]:
+                a_payload_comes_back_byte_for_byte
+                a_payload_need_not_be_an_object
+                ids_of_any_uuid_version_come_back
+                names_of_streams_and_types_come_back
+                names_of_streams_that_differ_in_a_detail_are_different_streams
+                the_occurred_time_is_exact_to_the_microsecond
+                the_occurred_time_does_not_touch_the_clock
+                all_metadata_comes_back
+                metadata_that_is_not_set_stays_so
+                events_of_one_append_keep_metadata_of_their_own
+                the_store_sets_the_append_id_the_same_for_all_events_of_an_append
+                a_name_of_a_stream_may_look_like_a_statement;
+            [event_store::malformed]:
+                an_append_without_events_is_refused
+                an_id_that_stands_twice_in_an_append_is_refused
+                two_conditions_on_one_stream_are_refused
+                more_events_than_fit_into_one_append_are_refused
+                a_payload_with_a_nul_character_is_refused
+                a_payload_that_is_no_json_is_refused
+                a_payload_that_is_no_utf_8_is_refused
+                a_payload_that_is_nested_too_deeply_is_refused
+                an_event_that_is_too_large_is_refused_and_the_largest_is_kept
+                metadata_counts_for_the_size_of_an_event
+                metadata_with_a_nul_character_is_refused
+                malformed_appends_do_not_harm_their_neighbours;
+            [event_store::outcome]:
+                the_outcome_of_what_was_never_written_is_none
+                the_outcome_of_what_was_written_is_where_it_stands
+                ids_of_which_only_some_are_known_are_reused
+                the_outcome_of_an_append_that_is_being_written_is_all_or_nothing
+                the_head_of_an_empty_log_is_its_start
+                the_head_is_the_newest_event
+                the_store_keeps_its_id;
+            [event_store::parallel]:
+                twenty_parallel_appends_that_succeed_are_twenty_in_the_log
+                twenty_parallel_appends_to_streams_of_their_own_all_succeed
+                one_of_many_writers_wins_each_version_and_the_others_learn_who_is_there
+                writers_that_try_again_after_a_conflict_all_get_through
+                parallel_duplicates_of_one_append_all_succeed_and_write_once
+                parallel_appends_to_overlapping_streams_are_atomic
+                positions_clock_and_versions_are_sound_under_parallel_writers
+                a_writer_sees_its_appends_in_order
+                a_reader_of_pages_skips_nothing_while_others_write
+                a_subscription_skips_nothing_while_others_write
+                a_reader_never_sees_part_of_an_append;
+            [event_store::reading_all]:
+                an_empty_log_has_an_empty_page
+                the_log_holds_all_streams_in_position_order
+                reading_after_a_position_leaves_that_position_out
+                reading_until_a_position_includes_it
+                reading_beyond_the_head_promises_nothing_about_events_to_come
+                the_log_is_filtered_by_category
+                categories_that_look_alike_are_not_mixed_up
+                the_log_is_filtered_by_event_type
+                a_page_without_matching_events_moves_the_frontier
+                paging_gives_every_event_once
+                paging_through_a_filter_gives_every_event_once
+                a_page_of_the_log_that_leaves_events_out_says_that_there_is_more;
+            [event_store::reading_streams]:
+                a_stream_that_does_not_exist_is_empty
+                a_stream_is_read_forward
+                a_stream_is_read_backward
+                a_window_of_versions_includes_its_bounds
+                a_window_beyond_the_end_or_turned_around_is_empty
+                reading_up_to_a_recorded_time_includes_that_time
+                the_occurred_time_does_not_matter_for_reading_up_to_a_recorded_time
+                reading_up_to_a_position_includes_that_position
+                all_bounds_of_a_window_hold_together
+                paging_forward_and_backward_gives_every_event_once
+                a_page_that_leaves_events_out_says_that_there_is_more;
+            [event_store::repetition]:
+                the_first_of_six_events_again_answers_with_its_position
+                all_six_events_again_answer_with_their_positions
+                a_later_event_again_expecting_the_version_before_it_answers_with_its_position
+                a_later_event_of_one_append_again_answers_with_its_own_position
+                known_events_followed_by_a_new_one_are_a_conflict
+                the_first_event_again_expecting_the_end_reuses_its_id
+                a_new_event_followed_by_a_known_one_reuses_its_id_whatever_is_expected
+                the_first_event_again_expecting_one_beyond_the_end_is_a_conflict
+                a_known_id_in_another_stream_is_reused
+                a_known_id_with_another_type_is_reused
+                a_known_id_with_another_payload_is_reused
+                known_events_in_another_order_reuse_their_ids
+                an_append_is_repeated_after_the_stream_went_on
+                an_append_to_several_streams_is_repeated_as_a_whole
+                a_refused_append_can_be_repeated_when_the_condition_holds;
+        }
+    };
+}
+
+/// The contract of [`Subscription`](cqrs_core::Subscription): one test for each behaviour, emitted where the macro stands.
+///
+/// The argument is an `async fn` (or closure) without parameters that gives a fresh [`Fixture`](crate::Fixture) of an event store: of the store whose subscriptions are tested.
+#[macro_export]
+macro_rules! subscription_contract {
+    ($fixture:expr) => {
+        $crate::contract_tests! { $fixture;
+            [subscription]:
+                it_catches_up_and_then_follows
+                it_waits_for_the_first_event_of_an_empty_log
+                it_delivers_events_as_they_were_recorded
+                it_starts_in_the_middle
+                it_starts_at_the_head
+                it_delivers_what_matches_its_categories
+                it_delivers_what_matches_its_event_types
+                its_frontier_passes_events_that_do_not_match
+                each_of_several_subscriptions_sees_everything
+                a_subscription_that_is_dropped_does_not_hold_up_the_others
+                a_next_that_is_dropped_loses_nothing
+                hundreds_of_events_come_once_each_while_they_are_written
+                more_events_than_fit_into_a_page_come_in_order;
+        }
+    };
+}
+
+/// The contract of [`SnapshotStore`](cqrs_core::SnapshotStore): one test for each behaviour, emitted where the macro stands.
+///
+/// The argument is an `async fn` (or closure) without parameters that gives a fresh [`Fixture`](crate::Fixture).
+#[macro_export]
+macro_rules! snapshot_store_contract {
+    ($fixture:expr) => {
+        $crate::contract_tests! { $fixture;
+            [snapshot_store]:
+                a_stream_without_snapshots_has_no_newest
+                a_snapshot_comes_back_as_it_was_saved
+                a_large_state_comes_back
+                the_newest_has_the_highest_version_in_whatever_order_they_were_saved
+                saving_the_same_version_again_replaces_it
+                a_snapshot_of_another_state_version_is_passed_over
+                a_snapshot_of_another_fingerprint_is_passed_over
+                shapes_of_one_version_stand_beside_each_other
+                as_of_a_version_includes_it
+                as_of_a_position_includes_it
+                as_of_a_recorded_time_includes_it
+                as_of_an_occurred_time_needs_all_that_was_folded_to_have_happened
+                as_of_passes_over_other_shapes
+                streams_do_not_mix
+                clearing_drops_all_snapshots_of_one_stream
+                parallel_saves_all_arrive;
+        }
+    };
+}
+
+/// The contract of [`CheckpointStore`](cqrs_core::CheckpointStore): one test for each behaviour, emitted where the macro stands.
+///
+/// The argument is an `async fn` (or closure) without parameters that gives a fresh [`Fixture`](crate::Fixture).
+#[macro_export]
+macro_rules! checkpoint_store_contract {
+    ($fixture:expr) => {
+        $crate::contract_tests! { $fixture;
+            [checkpoint_store]:
+                a_reader_that_never_saved_has_no_checkpoint
+                a_checkpoint_comes_back_whole
+                a_checkpoint_moves_forward
+                saving_the_same_checkpoint_again_changes_nothing
+                a_checkpoint_never_goes_back
+                a_newer_owner_does_not_go_back_either
+                a_former_owner_is_fenced_wherever_it_stands
+                a_newer_owner_goes_on_from_where_the_former_one_stood
+                readers_do_not_mix
+                parallel_saves_end_at_the_furthest;
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::path::Path;
+
+    fn behaviours(folder: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                behaviours(&path, found);
+            } else {
+                let source = std::fs::read_to_string(&path).unwrap();
+                let names = source.lines().filter_map(|line| line.strip_prefix("pub async fn ")?.split('(').next());
+                found.extend(names.map(str::to_owned));
+            }
+        }
+    }
+
+    #[test]
+    fn every_behaviour_stands_in_a_list() {
+        let mut found = Vec::new();
+        behaviours(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+        assert!(found.len() > 100, "the suites were found");
+        let words = include_str!("contract.rs").split_whitespace();
+        let listed: HashSet<_> = words.map(|word| word.trim_end_matches(';')).collect();
+        let forgotten: Vec<_> = found.iter().filter(|name| !listed.contains(name.as_str())).collect();
+        assert!(forgotten.is_empty(), "behaviours that no list has: {forgotten:#?}");
+    }
+}

@@ -1,0 +1,177 @@
+//! Windows of the whole log.
+
+use cqrs_core::{Category, Filter, GlobalPosition, LogPage, ReadAll, RecordedEvent};
+
+use super::{Store, append, event, event_type, log, write};
+
+async fn read(store: &Store, read: ReadAll) -> LogPage {
+    store.read_all(read).await.expect("the log can be read")
+}
+
+fn all() -> ReadAll {
+    ReadAll::after(GlobalPosition::START)
+}
+
+fn categories(names: &[&str]) -> Filter {
+    Filter::Categories(names.iter().map(|name| Category::new(name).expect("it is a category")).collect())
+}
+
+fn types(names: &[&str]) -> Filter {
+    Filter::EventTypes(names.iter().map(|name| event_type(name)).collect())
+}
+
+/// Accounts and orders by turns, with two types of events: twelve events.
+async fn given(store: &Store) -> Vec<RecordedEvent> {
+    for number in 0..6 {
+        let opened = event_type(if number % 3 == 0 { "account.opened.v1" } else { "account.opened.v2" });
+        let account = cqrs_core::NewEvent { event_type: opened, ..event("account-a") };
+        append(store, cqrs_core::Append::new(vec![account])).await;
+        write(store, "order-1", 1).await;
+    }
+    log(store).await
+}
+
+/// Reads page by page to the end. The rules of a page are checked on the way.
+async fn paged(store: &Store, window: ReadAll) -> Vec<RecordedEvent> {
+    let (mut seen, mut window) = (Vec::new(), window);
+    loop {
+        let page = read(store, window.clone()).await;
+        assert!(page.events.len() <= window.limit);
+        assert!(page.scanned_to >= window.after, "the frontier never goes back");
+        assert!(page.events.iter().all(|event| event.position > window.after && event.position <= page.scanned_to));
+        seen.extend(page.events);
+        if !page.more {
+            return seen;
+        }
+        assert!(page.scanned_to > window.after, "a page that says there is more moves on");
+        window.after = page.scanned_to;
+    }
+}
+
+pub async fn an_empty_log_has_an_empty_page(store: Store) {
+    assert_eq!(read(&store, all()).await, LogPage { events: vec![], scanned_to: GlobalPosition::START, more: false });
+}
+
+pub async fn the_log_holds_all_streams_in_position_order(store: Store) {
+    let log = given(&store).await;
+    assert_eq!(log.len(), 12);
+    let page = read(&store, all()).await;
+    assert_eq!((page.scanned_to, page.more), (log[11].position, false));
+    assert_eq!(page.events, log);
+}
+
+pub async fn reading_after_a_position_leaves_that_position_out(store: Store) {
+    let log = given(&store).await;
+    for index in 0..12 {
+        assert_eq!(read(&store, ReadAll::after(log[index].position)).await.events, log[index + 1..]);
+    }
+}
+
+pub async fn reading_until_a_position_includes_it(store: Store) {
+    let log = given(&store).await;
+    for index in 0..12 {
+        let page = read(&store, all().until(log[index].position)).await;
+        assert_eq!(page.events, log[..=index]);
+        assert_eq!((page.scanned_to, page.more), (log[index].position, false));
+    }
+    let window = ReadAll::after(log[3].position).until(log[7].position);
+    assert_eq!(read(&store, window).await.events, log[4..=7]);
+    let window = ReadAll::after(log[7].position).until(log[3].position);
+    assert_eq!(read(&store, window).await.events, []);
+}
+
+pub async fn reading_beyond_the_head_promises_nothing_about_events_to_come(store: Store) {
+    let head = given(&store).await[11].position;
+    assert_eq!(read(&store, all().filter(categories(&["invoice"]))).await.scanned_to, head);
+    let page = read(&store, ReadAll::after(head)).await;
+    assert_eq!(page, LogPage { events: vec![], scanned_to: head, more: false });
+    write(&store, "account-a", 1).await;
+    assert_eq!(read(&store, ReadAll::after(page.scanned_to)).await.events.len(), 1);
+}
+
+pub async fn the_log_is_filtered_by_category(store: Store) {
+    let log = given(&store).await;
+    let of =
+        |category: &str| log.iter().filter(|event| event.stream.category() == category).cloned().collect::<Vec<_>>();
+    assert_eq!(read(&store, all().filter(categories(&["account"]))).await.events, of("account"));
+    assert_eq!(read(&store, all().filter(categories(&["order"]))).await.events, of("order"));
+    assert_eq!(read(&store, all().filter(categories(&["order", "account", "invoice"]))).await.events, log);
+    assert_eq!(read(&store, all().filter(categories(&["invoice"]))).await.events, []);
+    assert_eq!(read(&store, all().filter(categories(&[]))).await.events, [], "no category wants no event");
+}
+
+pub async fn categories_that_look_alike_are_not_mixed_up(store: Store) {
+    let names = ["account", "account2", "accoun", "Account", "ACCOUNT", "acc_unt", "accXunt", "acc.unt", "account_"];
+    for name in names {
+        write(&store, &format!("{name}-1"), 1).await;
+        // A category ends at the first dash.
+        write(&store, &format!("{name}-account-1"), 1).await;
+    }
+    for name in names {
+        let found: Vec<_> = read(&store, all().filter(categories(&[name])))
+            .await
+            .events
+            .iter()
+            .map(|event| event.stream.to_string())
+            .collect();
+        assert_eq!(found, [format!("{name}-1"), format!("{name}-account-1")]);
+    }
+}
+
+pub async fn the_log_is_filtered_by_event_type(store: Store) {
+    let log = given(&store).await;
+    let of = |name: &str| log.iter().filter(|event| event.event_type.as_str() == name).cloned().collect::<Vec<_>>();
+    assert_eq!(of("account.opened.v1").len(), 2);
+    assert_eq!(read(&store, all().filter(types(&["account.opened.v1"]))).await.events, of("account.opened.v1"));
+    assert_eq!(read(&store, all().filter(types(&["account.opened.v2"]))).await.events, of("account.opened.v2"));
+    let all_types = types(&["account.opened.v1", "account.opened.v2", "account.deposited.v1", "order.placed.v1"]);
+    assert_eq!(read(&store, all().filter(all_types)).await.events, log);
+    assert_eq!(read(&store, all().filter(types(&["account.opened.v11"]))).await.events, []);
+    assert_eq!(read(&store, all().filter(types(&[]))).await.events, [], "no type wants no event");
+}
+
+pub async fn a_page_without_matching_events_moves_the_frontier(store: Store) {
+    let log = given(&store).await;
+    for filter in [categories(&["invoice"]), types(&["invoice.sent.v1"])] {
+        let mut window = all().filter(filter).until(log[8].position).limit(2);
+        loop {
+            let page = read(&store, window.clone()).await;
+            assert_eq!(page.events, []);
+            if !page.more {
+                assert_eq!(page.scanned_to, log[8].position, "everything up to the bound is known");
+                break;
+            }
+            assert!(page.scanned_to > window.after);
+            window.after = page.scanned_to;
+        }
+    }
+}
+
+pub async fn paging_gives_every_event_once(store: Store) {
+    let log = given(&store).await;
+    for limit in [1, 2, 5, 12, 13] {
+        assert_eq!(paged(&store, all().limit(limit)).await, log, "{limit} at a time");
+        let window = ReadAll::after(log[1].position).until(log[10].position).limit(limit);
+        assert_eq!(paged(&store, window).await, log[2..=10], "a window, {limit} at a time");
+    }
+}
+
+pub async fn paging_through_a_filter_gives_every_event_once(store: Store) {
+    let log = given(&store).await;
+    let matching = |filter: &Filter| log.iter().filter(|event| filter.matches(event)).cloned().collect::<Vec<_>>();
+    for filter in [categories(&["order"]), types(&["account.opened.v1"]), types(&["account.opened.v2", "x.y.v1"])] {
+        for limit in [1, 2, 3, 7] {
+            assert_eq!(paged(&store, all().filter(filter.clone()).limit(limit)).await, matching(&filter));
+        }
+    }
+}
+
+pub async fn a_page_of_the_log_that_leaves_events_out_says_that_there_is_more(store: Store) {
+    let log = given(&store).await;
+    for limit in 1..12 {
+        let page = read(&store, all().limit(limit)).await;
+        assert_eq!((page.events.len(), page.more), (limit, true));
+        assert_eq!(page.scanned_to, log[limit - 1].position, "what was left out has not been scanned");
+    }
+    assert!(!read(&store, all().limit(13)).await.more);
+}

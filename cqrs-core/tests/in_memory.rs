@@ -1,0 +1,39 @@
+//! The contract of every port, on the implementations in memory.
+
+use std::sync::Arc;
+
+use cqrs_core::in_memory::{InMemoryCheckpointStore, InMemoryEventStore, InMemorySnapshotStore};
+use cqrs_core::{CheckpointStore, EventStore, SnapshotStore};
+use cqrs_testkit::Fixture;
+
+async fn events() -> Fixture<dyn EventStore> {
+    Fixture::new(Arc::new(InMemoryEventStore::new()))
+}
+
+mod event_store {
+    cqrs_testkit::event_store_contract!(super::events);
+}
+
+mod subscription {
+    cqrs_testkit::subscription_contract!(super::events);
+}
+
+mod snapshot_store {
+    use super::{Arc, Fixture, InMemorySnapshotStore, SnapshotStore};
+
+    async fn snapshots() -> Fixture<dyn SnapshotStore> {
+        Fixture::new(Arc::new(InMemorySnapshotStore::new()))
+    }
+
+    cqrs_testkit::snapshot_store_contract!(snapshots);
+}
+
+mod checkpoint_store {
+    use super::{Arc, CheckpointStore, Fixture, InMemoryCheckpointStore};
+
+    async fn checkpoints() -> Fixture<dyn CheckpointStore> {
+        Fixture::new(Arc::new(InMemoryCheckpointStore::new()))
+    }
+
+    cqrs_testkit::checkpoint_store_contract!(checkpoints);
+}
