@@ -1,0 +1,176 @@
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::{DeriveInput, parse_quote};
+
+use super::{bounded, span};
+use crate::ast::Events;
+use crate::check::{self, Named};
+use crate::errors::Errors;
+use crate::fingerprint::Fingerprint;
+
+pub fn expand(item: &DeriveInput) -> TokenStream {
+    let mut errors = Errors::default();
+    let events = Events::parse(item, &mut errors);
+    let named = check::events(&events, &mut errors);
+    match errors.into_result() {
+        Ok(()) => implement(&events, &body(&events, &named)),
+        Err(error) => {
+            let stub = implement(&events, &stub(&events));
+            let error = error.into_compile_error();
+            quote!(#error #stub)
+        }
+    }
+}
+
+fn implement(events: &Events, body: &TokenStream) -> TokenStream {
+    let (item, krate) = (events.item, events.krate());
+    if item.generics.lifetimes().next().is_some() {
+        return TokenStream::new();
+    }
+    let generics = bounded(
+        item,
+        [
+            parse_quote!(Self: ::core::marker::Send + ::core::marker::Sync + 'static),
+            parse_quote!(Self: #krate::__private::Serialize + #krate::__private::DeserializeOwned),
+        ],
+    );
+    let ident = &item.ident;
+    let (params, _, bounds) = generics.split_for_impl();
+    let (_, args, _) = item.generics.split_for_impl();
+    quote_spanned! {span(item)=>
+        #[automatically_derived]
+        #[allow(deprecated)]
+        impl #params #krate::__private::DomainEvent for #ident #args #bounds {
+            #body
+        }
+    }
+}
+
+fn body(events: &Events, named: &[Named]) -> TokenStream {
+    let at = span(events.item);
+    let krate = events.krate();
+    let private = quote_spanned!(at=> #krate::__private);
+    let current: Vec<&str> = named.iter().map(|named| named.event_type.as_str()).collect();
+    let older = named.iter().flat_map(|named| named.older.iter().map(|(event_type, _)| event_type));
+    let fingerprint = fingerprint(events, named);
+
+    let (event_type, encode) = if events.is_enum {
+        let variants = named.iter().map(|named| named.kind.ident);
+        (
+            quote_spanned!(at=> match self { #(Self::#variants { .. } => #current,)* }),
+            quote_spanned!(at=> #private::encode_variant(self)),
+        )
+    } else {
+        (quote_spanned!(at=> #(#current)*), quote_spanned!(at=> #private::Payload::encode_event(self)))
+    };
+
+    let arms = (0_u32..).zip(named).map(|(index, Named { event_type, older, .. })| {
+        let decode = |payload: TokenStream| {
+            if events.is_enum {
+                quote_spanned!(at=> #private::decode_variant(event_type, #index, #payload)?)
+            } else {
+                quote_spanned!(at=> #private::Payload::decode_event(event_type, #payload)?)
+            }
+        };
+        let current = decode(quote_spanned!(at=> payload));
+        let upcast = decode(quote_spanned!(at=> &#private::upcast(event_type, payload, chain)?));
+        let older = older.iter().map(|(event_type, chain)| {
+            quote_spanned! {at=>
+                #event_type => {
+                    let chain: &[#private::Upcast] = &[#(#chain),*];
+                    #upcast
+                }
+            }
+        });
+        quote_spanned! {at=>
+            #event_type => #current,
+            #(#older)*
+        }
+    });
+
+    quote_spanned! {at=>
+        const EVENT_TYPES: &'static [&'static str] = &[#(#current,)* #(#older,)*];
+        const FINGERPRINT: u64 = #fingerprint;
+
+        fn event_type(&self) -> &'static str {
+            #event_type
+        }
+
+        fn encode(&self) -> ::core::result::Result<#private::Payload, #private::CodecError> {
+            #encode
+        }
+
+        fn decode(
+            event_type: &str,
+            payload: &[u8],
+            into: &mut ::std::vec::Vec<Self>,
+        ) -> ::core::result::Result<(), #private::CodecError> {
+            let event: Self = match event_type {
+                #(#arms)*
+                _ => {
+                    return ::core::result::Result::Err(#private::CodecError::UnknownType(
+                        ::std::borrow::ToOwned::to_owned(event_type),
+                    ));
+                }
+            };
+            into.push(event);
+            ::core::result::Result::Ok(())
+        }
+    }
+}
+
+fn fingerprint(events: &Events, named: &[Named]) -> u64 {
+    let mut hash = Fingerprint::new();
+    let serde = |hash: &mut Fingerprint, attrs: &[syn::Attribute]| {
+        for attr in attrs.iter().filter(|attr| attr.path().is_ident("serde")) {
+            hash.tokens(&attr.meta);
+        }
+    };
+    serde(&mut hash, &events.item.attrs);
+    for Named { kind, event_type, older } in named {
+        hash.text(event_type);
+        for (event_type, chain) in older {
+            hash.text(event_type);
+            hash.tokens(quote!(#(#chain),*));
+        }
+        serde(&mut hash, kind.attrs);
+        hash.text(match kind.fields {
+            syn::Fields::Named(_) => "{}",
+            syn::Fields::Unnamed(_) => "()",
+            syn::Fields::Unit => "",
+        });
+        for field in kind.fields {
+            hash.tokens(&field.ident);
+            hash.tokens(&field.ty);
+            serde(&mut hash, &field.attrs);
+        }
+        // the end of an event, so that a field cannot move to the next one unseen
+        hash.text("");
+    }
+    hash.finish()
+}
+
+fn stub(events: &Events) -> TokenStream {
+    let krate = events.krate();
+    let private = quote!(#krate::__private);
+    quote_spanned! {span(events.item)=>
+        const EVENT_TYPES: &'static [&'static str] = &[];
+        const FINGERPRINT: u64 = 0;
+
+        fn event_type(&self) -> &'static str {
+            ::core::unreachable!()
+        }
+
+        fn encode(&self) -> ::core::result::Result<#private::Payload, #private::CodecError> {
+            ::core::unreachable!()
+        }
+
+        fn decode(
+            _: &str,
+            _: &[u8],
+            _: &mut ::std::vec::Vec<Self>,
+        ) -> ::core::result::Result<(), #private::CodecError> {
+            ::core::unreachable!()
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The derives of `cqrs-core`, which re-exports them: use them from there.
+
+mod ast;
+mod attr;
+mod check;
+mod errors;
+mod expand;
+mod fingerprint;
+mod name;
+
+use proc_macro::TokenStream;
+use syn::parse_macro_input;
+
+/// Implements `DomainEvent`: how events are named, written and read back.
+///
+/// An enum has one event for each variant, with named fields, one value or nothing in it; a struct is one event. They
+/// need serde's `Serialize` and `Deserialize` beside this derive. An event is recorded under its event type,
+/// `{domain}.{name}.v{version}`, with the JSON of its fields alone. serde's attributes work on the fields, and those on
+/// the type work too unless they would write it in another form.
+///
+/// ```
+/// use cqrs_core::{DomainEvent, UpcastError};
+/// use serde::{Deserialize, Serialize};
+/// use serde_json::{Value, json};
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
+/// #[event(domain = "account")]
+/// enum AccountEvent {
+///     Opened { owner: String },
+///     #[event(version = 2, upcast_from(1 = deposited_v1))]
+///     Deposited { amount: i64, currency: String },
+///     #[event(name = "shut")]
+///     Closed,
+/// }
+///
+/// // version 1 knew no currencies
+/// fn deposited_v1(mut event: Value) -> Result<Value, UpcastError> {
+///     event["currency"] = json!("EUR");
+///     Ok(event)
+/// }
+///
+/// # fn main() -> Result<(), cqrs_core::CodecError> {
+/// let event = AccountEvent::Opened { owner: "Ada".to_owned() };
+/// assert_eq!(event.event_type(), "account.opened.v1");
+/// assert_eq!(event.encode()?.as_str(), r#"{"owner":"Ada"}"#);
+/// assert_eq!(AccountEvent::Closed.event_type(), "account.shut.v1");
+///
+/// let mut events = Vec::new();
+/// <AccountEvent as DomainEvent>::decode("account.deposited.v1", br#"{"amount":5}"#, &mut events)?;
+/// assert_eq!(events, [AccountEvent::Deposited { amount: 5, currency: "EUR".to_owned() }]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Attributes
+/// | key | on | meaning |
+/// |-|-|-|
+/// | `domain = "account"` | enum, struct | how event types begin: words of `a`-`z`, `0`-`9` and `_`, with dots between them. Required |
+/// | `name = "opened"` | variant, struct | what happened; the variant's or struct's name in snake case when it is not given. Give it when you rename a variant, so that recorded events are still found |
+/// | `version = 2` | variant, struct | the version of the fields, 1 when it is not given. Raise it when old payloads no longer fit |
+/// | `upcast_from(1 = path, …)` | variant, struct | older versions that can still be read, in ascending order, each with the function (an `Upcast`) that turns its payload into that of the next version in the list, the last one into the current one |
+/// | `crate = path` | enum, struct | where `cqrs-core` is, `::cqrs_core` when it is not given |
+///
+/// A field that old payloads lack needs no new version when serde can fill it in (`#[serde(default)]`, `Option`), and a
+/// removed field none at all: unknown fields are passed over.
+///
+/// `FINGERPRINT` covers event types, upcasters, fields with their types as written, and serde's attributes. It does not see
+/// into the types of fields, nor which types a generic event is used with.
+#[proc_macro_derive(DomainEvent, attributes(event))]
+pub fn domain_event(input: TokenStream) -> TokenStream {
+    expand::domain_event(&parse_macro_input!(input)).into()
+}
+
+/// Implements `EventSet` for an enum whose variants each hold the events of one aggregate: what a projector reads that
+/// follows several of them.
+///
+/// ```
+/// use cqrs_core::{DomainEvent, EventSet};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
+/// #[event(domain = "account")]
+/// enum AccountEvent {
+///     Opened { owner: String },
+/// }
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
+/// #[event(domain = "card", name = "issued")]
+/// struct CardIssued {
+///     number: u64,
+/// }
+///
+/// #[derive(Debug, PartialEq, EventSet)]
+/// enum BankEvent {
+///     Account(AccountEvent),
+///     Card(CardIssued),
+/// }
+///
+/// # fn main() -> Result<(), cqrs_core::CodecError> {
+/// let mut events = Vec::new();
+/// BankEvent::decode("card.issued.v1", br#"{"number":7}"#, &mut events)?;
+/// assert_eq!(events, [BankEvent::Card(CardIssued { number: 7 })]);
+/// assert_eq!(BankEvent::event_types().len(), 2);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Two members that understand the same event type are refused when the set is compiled. `#[event_set(crate = path)]` says
+/// where `cqrs-core` is when it is not `::cqrs_core`.
+#[proc_macro_derive(EventSet, attributes(event_set))]
+pub fn event_set(input: TokenStream) -> TokenStream {
+    expand::event_set(&parse_macro_input!(input)).into()
+}
+
+/// Implements `Aggregate`: which streams, ids, events, errors and snapshots belong to a state. How events change the state
+/// and how commands are decided is written by hand, as `Apply` and `Handle`.
+///
+/// ```
+/// use std::fmt;
+///
+/// use cqrs_core::{Aggregate, Apply, DomainEvent, Handle};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Clone, Debug, Default, Serialize, Deserialize, Aggregate)]
+/// #[aggregate(stream = "account", id = u64, event = AccountEvent, error = AccountError, snapshot(every = 100, version = 1))]
+/// struct Account {
+///     balance: i64,
+/// }
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
+/// #[event(domain = "account")]
+/// enum AccountEvent {
+///     Withdrawn { amount: i64 },
+/// }
+///
+/// struct Withdraw {
+///     amount: i64,
+/// }
+///
+/// #[derive(Debug, PartialEq)]
+/// enum AccountError {
+///     InsufficientFunds,
+/// }
+///
+/// impl Apply for Account {
+///     fn apply(&mut self, event: &AccountEvent) {
+///         let AccountEvent::Withdrawn { amount } = event;
+///         self.balance -= amount;
+///     }
+/// }
+///
+/// impl Handle<Withdraw> for Account {
+///     fn handle(&self, command: &Withdraw) -> Result<Vec<AccountEvent>, AccountError> {
+///         if command.amount > self.balance {
+///             return Err(AccountError::InsufficientFunds);
+///         }
+///         Ok(vec![AccountEvent::Withdrawn { amount: command.amount }])
+///     }
+/// }
+///
+/// impl std::error::Error for AccountError {}
+///
+/// impl fmt::Display for AccountError {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         f.write_str("insufficient funds")
+///     }
+/// }
+///
+/// let account = Account { balance: 5 };
+/// assert_eq!(account.handle(&Withdraw { amount: 6 }), Err(AccountError::InsufficientFunds));
+/// assert_eq!(account.handle(&Withdraw { amount: 5 }), Ok(vec![AccountEvent::Withdrawn { amount: 5 }]));
+/// ```
+///
+/// # Attributes
+/// | key | meaning |
+/// |-|-|
+/// | `stream = "account"` | the category of the streams, before the `-` and the id: 1 to 64 ASCII letters, digits, `_` and `.`. Required |
+/// | `id = AccountId` | the type that tells one aggregate from another. Required |
+/// | `event = AccountEvent` | the type of the events. Required |
+/// | `error = AccountError` | why a command is rejected. Required |
+/// | `snapshot(every = 100, version = 1)` | a snapshot for each so many events. Raise `version`, 1 when it is not given, with every change of the state's shape. No snapshots when it is left out |
+/// | `crate = path` | where `cqrs-core` is, `::cqrs_core` when it is not given |
+#[proc_macro_derive(Aggregate, attributes(aggregate))]
+pub fn aggregate(input: TokenStream) -> TokenStream {
+    expand::aggregate(&parse_macro_input!(input)).into()
+}

@@ -1,0 +1,14 @@
+use cqrs_core::{Aggregate, DomainEvent};
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, DomainEvent)]
+#[event(domain = "account")]
+enum AccountEvent {
+    Opened,
+}
+
+#[derive(Clone, Default, Aggregate)]
+#[aggregate(stream = "account", id = String, event = AccountEvent, error = std::fmt::Error, id = u64)]
+struct Account;
+
+fn main() {}

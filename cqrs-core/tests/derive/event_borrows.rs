@@ -1,0 +1,10 @@
+use cqrs_core::DomainEvent;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, DomainEvent)]
+#[event(domain = "account")]
+enum AccountEvent<'a> {
+    Opened { owner: &'a str },
+}
+
+fn main() {}

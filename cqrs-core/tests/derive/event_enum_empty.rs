@@ -1,0 +1,8 @@
+use cqrs_core::DomainEvent;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize, DomainEvent)]
+#[event(domain = "account")]
+enum AccountEvent {}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use cqrs_core::DomainEvent;
+
+#[derive(DomainEvent)]
+#[event(domain = "account")]
+enum AccountEvent {
+    Opened,
+}
+
+fn main() {}
