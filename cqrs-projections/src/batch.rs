@@ -1,0 +1,256 @@
+//! A page of events folded into documents: pure, without the sink that the documents come from and go to.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use cqrs_core::{DocumentWrite, EventId, EventSet, Filter, GlobalPosition, Payload, Recorded, RecordedEvent};
+use cqrs_core::{StoredDocument, UndecodableEvent};
+
+use crate::error::ProjectionError;
+use crate::projector::{ProjectError, Projector};
+
+/// The longest key, in bytes.
+const KEY_BYTES: usize = 512;
+
+/// Stored documents by key. A key that is not in it has no document.
+pub(crate) type Stored = HashMap<String, StoredDocument>;
+
+/// A projector without its types.
+pub(crate) trait Fold: Send + Sync + 'static {
+    /// The events that the projector wants.
+    fn filter(&self) -> Filter;
+
+    /// Decodes and routes a page of events, in position order.
+    fn plan(&self, page: Vec<RecordedEvent>) -> Planned;
+}
+
+/// A routed page, up to the first event that cannot be.
+pub(crate) struct Planned {
+    pub(crate) plan: Box<dyn Plan>,
+    /// Why the page was cut short.
+    pub(crate) failed: Option<ProjectionError>,
+}
+
+/// Events and the documents that they touch.
+pub(crate) trait Plan: Send + Sync {
+    /// The documents that are needed to fold.
+    fn keys(&self) -> &[String];
+
+    /// The last event that was read, whether it touches a document or not.
+    fn last(&self) -> Option<(GlobalPosition, EventId)>;
+
+    /// How many events were read.
+    fn len(&self) -> usize;
+
+    /// What the documents are after the events. Those that stay absent throughout are left out.
+    fn fold(&self, stored: &Stored) -> Result<Vec<DocumentWrite>, FoldFailure>;
+
+    /// The same events as far as they stand before `position`.
+    fn before(self: Box<Self>, position: GlobalPosition) -> Box<dyn Plan>;
+}
+
+/// An event that cannot be folded.
+pub(crate) struct FoldFailure {
+    /// The events before this one can be.
+    pub(crate) position: GlobalPosition,
+    pub(crate) error: ProjectionError,
+}
+
+/// A projector as a [`Fold`].
+pub(crate) struct Folding<P>(Arc<P>);
+
+impl<P: Projector> Folding<P> {
+    pub(crate) fn new(projector: P) -> Self {
+        Self(Arc::new(projector))
+    }
+}
+
+struct Routed<P: Projector> {
+    projector: Arc<P>,
+    /// Position and id of each event that was read; an upcaster makes one, none or several of it.
+    read: Vec<(GlobalPosition, EventId)>,
+    events: Vec<Recorded<P::Event>>,
+    keys: Vec<String>,
+    /// For each key the events that touch it, by index, in order.
+    touching: Vec<Vec<usize>>,
+}
+
+impl<P: Projector> Fold for Folding<P> {
+    fn filter(&self) -> Filter {
+        Filter::EventTypes(P::Event::event_types())
+    }
+
+    fn plan(&self, page: Vec<RecordedEvent>) -> Planned {
+        let mut read = Vec::with_capacity(page.len());
+        let mut events = Vec::with_capacity(page.len());
+        let mut failed = None;
+        for raw in page {
+            let at = (raw.position, raw.id);
+            if let Err(error) = decode(raw, &mut events) {
+                failed = Some(ProjectionError::Undecodable(error));
+                break;
+            }
+            read.push(at);
+        }
+        let (routed, refused) = Routed::new(Arc::clone(&self.0), read, events);
+        Planned { plan: Box::new(routed), failed: refused.or(failed) }
+    }
+}
+
+fn decode<E: EventSet>(raw: RecordedEvent, into: &mut Vec<Recorded<E>>) -> Result<(), UndecodableEvent> {
+    let mut events = Vec::with_capacity(1);
+    if let Err(source) = raw.decode(&mut events) {
+        return Err(UndecodableEvent::new(raw, source));
+    }
+    let last = events.pop();
+    into.extend(events.into_iter().map(|event| Recorded { event, raw: raw.clone() }));
+    into.extend(last.map(|event| Recorded { event, raw }));
+    Ok(())
+}
+
+impl<P: Projector> Routed<P> {
+    /// Routes events up to the first whose keys are refused.
+    fn new(
+        projector: Arc<P>,
+        read: Vec<(GlobalPosition, EventId)>,
+        events: Vec<Recorded<P::Event>>,
+    ) -> (Self, Option<ProjectionError>) {
+        let mut routed = Self { projector, read, events, keys: Vec::new(), touching: Vec::new() };
+        match routed.route() {
+            Ok(()) => (routed, None),
+            Err(FoldFailure { position, error }) => {
+                routed.cut(position);
+                // What stands before an event that cannot be routed was routed a moment ago.
+                let _ = routed.route();
+                (routed, Some(error))
+            }
+        }
+    }
+
+    fn route(&mut self) -> Result<(), FoldFailure> {
+        self.keys.clear();
+        self.touching.clear();
+        let mut known = HashMap::new();
+        let mut to = Vec::new();
+        for (index, event) in self.events.iter().enumerate() {
+            to.clear();
+            catch_unwind(AssertUnwindSafe(|| self.projector.route(event, &mut to)))
+                .map_err(|panic| refused(event, "", panicked(&*panic)))?;
+            for key in to.drain(..) {
+                if let Some(reason) = key_rule(&key) {
+                    let (event_id, position) = (event.id, event.position);
+                    let key = key.chars().take(80).collect();
+                    let error = ProjectionError::InvalidKey { event_id, position, key, reason };
+                    return Err(FoldFailure { position, error });
+                }
+                let at = *known.entry(key).or_insert_with_key(|key| {
+                    self.keys.push(key.clone());
+                    self.touching.push(Vec::new());
+                    self.keys.len() - 1
+                });
+                if self.touching[at].last() != Some(&index) {
+                    self.touching[at].push(index);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn cut(&mut self, position: GlobalPosition) {
+        self.read.retain(|(at, _)| *at < position);
+        self.events.retain(|event| event.position < position);
+    }
+
+    fn fold_one(&self, at: usize, stored: Option<&StoredDocument>) -> Result<Option<DocumentWrite>, FoldFailure> {
+        let key = &self.keys[at];
+        // An upcaster may have made several events of one: they share its position and are folded together.
+        let seen = stored.map_or(GlobalPosition::START, |stored| stored.position);
+        let mut events =
+            self.touching[at].iter().map(|index| &self.events[*index]).filter(|e| e.position > seen).peekable();
+        let (Some(first), Some(last)) = (events.peek().copied(), self.touching[at].last()) else {
+            return Ok(None);
+        };
+        let mut document: Option<P::Document> = match stored.and_then(|stored| stored.document.as_ref()) {
+            None => None,
+            Some(payload) => Some(payload.decode().map_err(|source| FoldFailure {
+                position: first.position,
+                error: ProjectionError::Document { key: key.clone(), source },
+            })?),
+        };
+        let mut existed = document.is_some();
+        for event in events {
+            document = catch_unwind(AssertUnwindSafe(|| self.projector.project(event, key, document)))
+                .unwrap_or_else(|panic| Err(panicked(&*panic)))
+                .map_err(|error| refused(event, key, error))?;
+            existed |= document.is_some();
+        }
+        if !existed {
+            return Ok(None);
+        }
+        let last = &self.events[*last];
+        let document = document.as_ref().map(Payload::encode).transpose();
+        let document = document.map_err(|error| refused(last, key, ProjectError::new(error.to_string())))?;
+        Ok(Some(DocumentWrite { key: key.clone(), document, position: last.position }))
+    }
+}
+
+impl<P: Projector> Plan for Routed<P> {
+    fn keys(&self) -> &[String] {
+        &self.keys
+    }
+
+    fn last(&self) -> Option<(GlobalPosition, EventId)> {
+        self.read.last().copied()
+    }
+
+    fn len(&self) -> usize {
+        self.read.len()
+    }
+
+    fn fold(&self, stored: &Stored) -> Result<Vec<DocumentWrite>, FoldFailure> {
+        let mut writes = Vec::with_capacity(self.keys.len());
+        for (at, key) in self.keys.iter().enumerate() {
+            writes.extend(self.fold_one(at, stored.get(key))?);
+        }
+        Ok(writes)
+    }
+
+    fn before(mut self: Box<Self>, position: GlobalPosition) -> Box<dyn Plan> {
+        self.cut(position);
+        // These events were routed before: it cannot fail now.
+        let _ = self.route();
+        self
+    }
+}
+
+fn refused<E>(event: &Recorded<E>, key: &str, source: ProjectError) -> FoldFailure {
+    let error = ProjectionError::Project {
+        event_id: event.id,
+        event_type: event.event_type.clone(),
+        position: event.position,
+        key: key.to_owned(),
+        source,
+    };
+    FoldFailure { position: event.position, error }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> ProjectError {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    ProjectError::new(format!("the projector panicked: {}", text.unwrap_or("no message")))
+}
+
+/// The rule that a key breaks.
+fn key_rule(key: &str) -> Option<&'static str> {
+    if key.is_empty() {
+        Some("a key has at least one byte")
+    } else if key.len() > KEY_BYTES {
+        Some("a key has 512 bytes at most")
+    } else if key.chars().any(char::is_control) {
+        Some("a key has no control characters")
+    } else {
+        None
+    }
+}

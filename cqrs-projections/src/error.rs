@@ -1,0 +1,130 @@
+//! What can stop a projection or hold it up.
+
+use cqrs_core::{
+    CodecError, EventId, EventType, GlobalPosition, ReadModelError, StoreError, StoreId, UndecodableEvent,
+};
+
+use crate::projector::ProjectError;
+
+/// Why a projection cannot go on, for the moment or for good.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProjectionError {
+    /// The event store failed.
+    #[error("the event store failed")]
+    Store(#[source] StoreError),
+    /// The read model failed.
+    #[error("the read model failed")]
+    ReadModel(#[source] ReadModelError),
+    /// An event of the log cannot be decoded.
+    #[error(transparent)]
+    Undecodable(UndecodableEvent),
+    /// The projector refuses an event.
+    #[error("event {event_id} ({event_type}) at position {position} cannot be folded into document {key:?}")]
+    Project {
+        /// The event.
+        event_id: EventId,
+        /// Its type.
+        event_type: EventType,
+        /// Its position.
+        position: GlobalPosition,
+        /// The document; empty when the event could not be routed.
+        key: String,
+        /// What the projector said.
+        source: ProjectError,
+    },
+    /// The projector routes an event to something that is no key.
+    #[error("event {event_id} at position {position} is routed to {key:?}: {reason}")]
+    InvalidKey {
+        /// The event.
+        event_id: EventId,
+        /// Its position.
+        position: GlobalPosition,
+        /// The refused key, shortened to 80 characters.
+        key: String,
+        /// The rule that it breaks.
+        reason: &'static str,
+    },
+    /// A stored document is not what the projector folds into: rebuild.
+    #[error("document {key:?} does not fit the projector")]
+    Document {
+        /// The document.
+        key: String,
+        /// What does not fit.
+        source: CodecError,
+    },
+    /// The documents were folded from another event store. Rebuild them from this one, or connect the right one.
+    #[error("the documents come from event store {found}, but this is {store}")]
+    ForeignStore {
+        /// The store that the checkpoint names.
+        found: StoreId,
+        /// The store that is connected.
+        store: StoreId,
+    },
+    /// The documents reflect events that the store does not have (any more): it was restored from a backup, say.
+    #[error("the documents reflect events up to position {checkpoint}, but the event store ends at {head}")]
+    CheckpointAhead {
+        /// Where the checkpoint stands.
+        checkpoint: GlobalPosition,
+        /// Where the log ends.
+        head: GlobalPosition,
+    },
+    /// The log holds another event at the checkpoint than the documents were folded from: it was restored from a backup
+    /// and written to since, say.
+    #[error("the documents were folded from another event at position {position} than the event store has there")]
+    HistoryChanged {
+        /// Where the checkpoint stands.
+        position: GlobalPosition,
+        /// The event that was folded.
+        folded: EventId,
+        /// The event that is there now.
+        found: Option<EventId>,
+    },
+    /// The runner ended in a way that it never should: its task was aborted, or code that it calls panicked.
+    #[error("the runner ended unexpectedly")]
+    Aborted,
+}
+
+/// Whether trying again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorClass {
+    /// The store or the sink is away or overloaded: the same may succeed later.
+    Transient,
+    /// It cannot succeed as it is.
+    Permanent,
+    /// Going on would be wrong: another owner has taken over, or the documents are not those of this log. The runner
+    /// stops without asking the [`ErrorPolicy`](crate::ErrorPolicy).
+    Fatal,
+}
+
+impl ProjectionError {
+    /// Whether trying again can help.
+    #[must_use]
+    pub const fn class(&self) -> ErrorClass {
+        match self {
+            Self::Store(StoreError::Transient(_)) | Self::ReadModel(ReadModelError::Transient(_)) => {
+                ErrorClass::Transient
+            }
+            Self::Store(StoreError::Fenced { .. })
+            | Self::ReadModel(ReadModelError::Fenced { .. })
+            | Self::ForeignStore { .. }
+            | Self::CheckpointAhead { .. }
+            | Self::HistoryChanged { .. }
+            | Self::Aborted => ErrorClass::Fatal,
+            _ => ErrorClass::Permanent,
+        }
+    }
+}
+
+impl From<StoreError> for ProjectionError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<ReadModelError> for ProjectionError {
+    fn from(error: ReadModelError) -> Self {
+        Self::ReadModel(error)
+    }
+}

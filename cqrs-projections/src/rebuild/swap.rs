@@ -1,0 +1,173 @@
+//! A rebuild from its beginning to the swap, and what is done when it does not get there.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use cqrs_core::{Generation, ReadModelError, Target};
+use tokio::sync::{OwnedMutexGuard, watch};
+
+use super::Rebuilt;
+use super::fill::Fill;
+use super::progress::Observer;
+use super::retries::Retries;
+use crate::error::ProjectionError;
+use crate::runner::Owner;
+use crate::supervisor::{Ending, PARTITION, Projection};
+
+/// `None` when it was cancelled.
+type Failed = Option<ProjectionError>;
+
+pub(super) async fn rebuild(
+    projection: Arc<Projection>,
+    _running: OwnedMutexGuard<()>,
+    mut observer: Observer,
+    batch: usize,
+    mut cancelled: watch::Receiver<bool>,
+) -> Result<Rebuilt, Failed> {
+    let _shown = Shown::new(&projection);
+    observer.begin();
+    let begun = unless(&mut cancelled, begin(&projection)).await?;
+    let target = Target { projection: projection.name.clone(), generation: begun, partition: PARTITION };
+    let mut fill = Fill::new(&projection, observer, batch, target);
+    let done = match unless(&mut cancelled, fill.catch_up()).await {
+        Ok(()) => swap(&projection, &mut fill, begun, &mut cancelled).await,
+        Err(failed) => Err(failed),
+    };
+    match done {
+        Ok(()) => {
+            let (events, elapsed) = (fill.observer().events(), fill.observer().elapsed());
+            Ok(Rebuilt { generation: begun, events, elapsed })
+        }
+        Err(failed) => {
+            discard(&projection, begun).await;
+            Err(failed)
+        }
+    }
+}
+
+/// Drops what earlier rebuilds left behind, and begins a new generation.
+async fn begin(projection: &Projection) -> Result<Generation, ProjectionError> {
+    let mut retries = Retries::new(projection);
+    loop {
+        match begin_once(projection).await {
+            Ok(generation) => return Ok(generation),
+            Err(error) => retries.failed(error.into()).await?,
+        }
+    }
+}
+
+async fn begin_once(projection: &Projection) -> Result<Generation, ReadModelError> {
+    let Projection { name, model, .. } = projection;
+    let live = model.live(name).await?;
+    for generation in model.generations(name).await? {
+        if Some(generation) != live {
+            model.drop_generation(name, generation).await?;
+        }
+    }
+    model.begin(name).await
+}
+
+/// Pauses the runner, fills the rest, and makes the new generation the live one. The runner goes on in any case, with
+/// whatever generation is live then, unless it was not running before either.
+async fn swap(
+    projection: &Arc<Projection>,
+    fill: &mut Fill<'_>,
+    generation: Generation,
+    cancelled: &mut watch::Receiver<bool>,
+) -> Result<(), Failed> {
+    let was_running = projection.end(Ending::Pause).await;
+    let filled = unless(cancelled, fill_rest(projection, fill)).await;
+    let swapped = match filled {
+        Ok(former) => make_live(projection, generation, cancelled).await.map(|()| former),
+        Err(failed) => Err(failed),
+    };
+    if was_running || swapped.is_ok() {
+        projection.resume();
+    }
+    if let Some(former) = swapped?
+        && let Err(error) = projection.model.drop_generation(&projection.name, former).await
+    {
+        tracing::warn!(projection = %projection.name, %error, "generation {former} is left for the next rebuild to drop");
+    }
+    Ok(())
+}
+
+/// Nobody writes the live generation from now on. The new one comes to the end of the log, and so is not behind it.
+async fn fill_rest(projection: &Projection, fill: &mut Fill<'_>) -> Result<Option<Generation>, ProjectionError> {
+    let former = loop {
+        match fence_live(projection).await {
+            Ok(former) => break former,
+            Err(error) => fill.retries.failed(error.into()).await?,
+        }
+    };
+    fill.finish().await?;
+    Ok(former)
+}
+
+async fn fence_live(projection: &Projection) -> Result<Option<Generation>, ReadModelError> {
+    let Some(generation) = projection.model.live(&projection.name).await? else {
+        return Ok(None);
+    };
+    let target = Target { projection: projection.name.clone(), generation, partition: PARTITION };
+    match Owner::take(&*projection.model, target).await {
+        // What is wrong with it is why it is being replaced.
+        Ok(_)
+        | Err(ReadModelError::Mismatch { .. } | ReadModelError::Corrupt { .. } | ReadModelError::NotFound { .. }) => {
+            Ok(Some(generation))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn make_live(
+    projection: &Projection,
+    generation: Generation,
+    cancelled: &mut watch::Receiver<bool>,
+) -> Result<(), Failed> {
+    let Projection { name, model, .. } = projection;
+    let mut retries = Retries::new(projection);
+    while let Err(error) = model.swap(name, generation).await {
+        if let Err(failed) = unless(cancelled, retries.failed(error.into())).await {
+            // It may have happened although no answer came.
+            return match model.live(name).await {
+                Ok(Some(live)) if live == generation => Ok(()),
+                _ => Err(failed),
+            };
+        }
+    }
+    Ok(())
+}
+
+/// Drops a generation that will not go live. What cannot be dropped now, the next rebuild drops.
+async fn discard(projection: &Projection, generation: Generation) {
+    if let Err(error) = projection.model.drop_generation(&projection.name, generation).await {
+        tracing::warn!(projection = %projection.name, %error, "generation {generation} is left for the next rebuild to drop");
+    }
+}
+
+async fn unless<T>(
+    cancelled: &mut watch::Receiver<bool>,
+    work: impl Future<Output = Result<T, ProjectionError>>,
+) -> Result<T, Failed> {
+    tokio::select! {
+        biased;
+        _ = cancelled.wait_for(|cancelled| *cancelled) => Err(None),
+        done = work => done.map_err(Some),
+    }
+}
+
+/// Shows in the status that a rebuild is running.
+struct Shown<'a>(&'a Projection);
+
+impl<'a> Shown<'a> {
+    fn new(projection: &'a Projection) -> Self {
+        projection.rebuilding.store(true, Ordering::Relaxed);
+        Self(projection)
+    }
+}
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        self.0.rebuilding.store(false, Ordering::Relaxed);
+    }
+}

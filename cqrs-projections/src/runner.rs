@@ -1,0 +1,167 @@
+//! The runner: follows the log and keeps the live generation of one projection up to date with it.
+
+use std::sync::Arc;
+
+use cqrs_core::{Subscription, Target};
+use tokio::sync::watch;
+
+mod cache;
+mod machine;
+mod owner;
+mod writer;
+
+pub(crate) use cache::Cache;
+pub(crate) use machine::State;
+pub(crate) use owner::{Owner, Standing, verify};
+pub(crate) use writer::Writer;
+
+use crate::error::ProjectionError;
+use crate::supervisor::{Ending, PARTITION, Projection};
+use machine::{Machine, Outcome};
+
+/// What the live runner keeps of the documents in memory, in bytes.
+const CACHE_BYTES: usize = 16 << 20;
+
+/// Follows the log for one projection until it is asked to stop or an error stops it.
+#[derive(Debug)]
+pub(crate) struct Runner {
+    projection: Arc<Projection>,
+    stop: watch::Receiver<Option<Ending>>,
+    machine: Machine,
+    /// The right to write, once it was taken. It is never taken back from a newer owner.
+    owner: Option<Owner>,
+    following: Option<Following>,
+}
+
+#[derive(Debug)]
+struct Following {
+    writer: Writer,
+    subscription: Box<dyn Subscription>,
+}
+
+impl Runner {
+    pub(crate) const fn new(projection: Arc<Projection>, stop: watch::Receiver<Option<Ending>>) -> Self {
+        Self { projection, stop, machine: Machine::new(), owner: None, following: None }
+    }
+
+    pub(crate) async fn run(mut self) {
+        let mut unended = Unended(Some(Arc::clone(&self.projection)));
+        self.publish();
+        loop {
+            let outcome = match self.machine.state() {
+                State::Starting => self.start().await,
+                State::CatchingUp | State::Live => self.follow().await,
+                State::Retrying { after } => tokio::select! {
+                    biased;
+                    _ = asked(&mut self.stop) => Outcome::StopRequested,
+                    () = tokio::time::sleep(after) => Outcome::Waited,
+                },
+                State::Stopped(_) => break,
+            };
+            self.log(&outcome);
+            self.machine.on(outcome, &*self.projection.policy);
+            self.publish();
+        }
+        unended.0 = None;
+    }
+
+    async fn start(&mut self) -> Outcome {
+        self.following = None;
+        let started = tokio::select! {
+            biased;
+            _ = asked(&mut self.stop) => return Outcome::StopRequested,
+            started = start(&self.projection, &mut self.owner) => started,
+        };
+        match started {
+            Err(error) => Outcome::Failed(error),
+            Ok((following, standing)) => {
+                if let Some(owner) = &self.owner {
+                    self.projection.started(owner.target.generation, &standing);
+                }
+                self.following = Some(following);
+                Outcome::Started { behind: standing.position < standing.head.position }
+            }
+        }
+    }
+
+    /// One page. It is written to its end even when the runner is asked to stop meanwhile.
+    async fn follow(&mut self) -> Outcome {
+        let Some(Following { writer, subscription }) = &mut self.following else {
+            return Outcome::Waited;
+        };
+        let page = tokio::select! {
+            biased;
+            _ = asked(&mut self.stop) => return Outcome::StopRequested,
+            page = subscription.next() => page,
+        };
+        let written = match page {
+            Err(error) => Err(ProjectionError::Store(error)),
+            Ok(page) => {
+                let planned = self.projection.fold.plan(page.events);
+                writer.write(planned, page.scanned_to).await.map(|()| (page.scanned_to, page.more))
+            }
+        };
+        self.projection.stored(writer.stored());
+        match written {
+            Err(error) => Outcome::Failed(error),
+            Ok((scanned_to, more)) => {
+                self.projection.advanced(scanned_to);
+                Outcome::Advanced { more }
+            }
+        }
+    }
+
+    fn publish(&self) {
+        let ending = *self.stop.borrow();
+        self.projection.publish(self.machine.state(), self.machine.attempts(), self.machine.error(), ending);
+    }
+
+    fn log(&self, outcome: &Outcome) {
+        if let Outcome::Failed(error) = outcome {
+            let attempt = self.machine.attempts() + 1;
+            tracing::warn!(projection = %self.projection.name, %error, attempt, "projection failed");
+        }
+    }
+}
+
+/// Waits until the runner is asked to stop, or nobody is left who could.
+async fn asked(stop: &mut watch::Receiver<Option<Ending>>) {
+    let _ = stop.wait_for(Option::is_some).await;
+}
+
+async fn start(
+    projection: &Arc<Projection>,
+    owned: &mut Option<Owner>,
+) -> Result<(Following, Standing), ProjectionError> {
+    let Projection { name, fold, store, model, .. } = &**projection;
+    let generation = model.open(name).await?;
+    let checkpoint = match owned {
+        Some(owner) if owner.target.generation == generation => owner.checkpoint(&**model).await?,
+        _ => {
+            let target = Target { projection: name.clone(), generation, partition: PARTITION };
+            let (owner, checkpoint) = Owner::take(&**model, target).await?;
+            *owned = Some(owner);
+            checkpoint
+        }
+    };
+    let Some(owner) = owned.clone() else {
+        return Err(ProjectionError::Aborted);
+    };
+    let standing = verify(store, &owner.target, checkpoint).await?;
+    let subscription = store.subscribe(standing.position, fold.filter()).await?;
+    let cache = Cache::new(CACHE_BYTES);
+    let writer = Writer::new(Arc::clone(store), Arc::clone(model), owner, &standing, cache);
+    Ok((Following { writer, subscription }, standing))
+}
+
+/// Makes an end that the runner did not come to by itself visible: nobody waits for it in vain.
+#[derive(Debug)]
+struct Unended(Option<Arc<Projection>>);
+
+impl Drop for Unended {
+    fn drop(&mut self) {
+        if let Some(projection) = &self.0 {
+            projection.aborted();
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The runner's states: what it does next, decided without doing it.
+
+use std::time::Duration;
+
+use cqrs_core::ReadModelError;
+
+use crate::error::{ErrorClass, ProjectionError};
+use crate::error_policy::{ErrorDecision, ErrorPolicy};
+use crate::supervisor::StopReason;
+
+/// What the runner is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Open the sink, own the target, verify the checkpoint, subscribe.
+    Starting,
+    /// Fetch a page, fold it, write it; more is known to come.
+    CatchingUp,
+    /// The same at the end of the log.
+    Live,
+    /// Wait, then start again.
+    Retrying { after: Duration },
+    /// Nothing any more.
+    Stopped(StopReason),
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The checkpoint was verified and the subscription stands.
+    Started { behind: bool },
+    /// A page was written.
+    Advanced { more: bool },
+    /// It failed.
+    Failed(ProjectionError),
+    /// The wait is over.
+    Waited,
+    /// The runner was asked to stop.
+    StopRequested,
+}
+
+#[derive(Debug)]
+pub(crate) struct Machine {
+    state: State,
+    /// Failures in a row, without a page written in between.
+    attempts: u32,
+    error: Option<ProjectionError>,
+    /// Whether the checkpoint was reloaded because a batch did not fit it, with no page written since.
+    reloaded: bool,
+}
+
+impl Machine {
+    pub(crate) const fn new() -> Self {
+        Self { state: State::Starting, attempts: 0, error: None, reloaded: false }
+    }
+
+    pub(crate) const fn state(&self) -> State {
+        self.state
+    }
+
+    pub(crate) const fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// The last error.
+    pub(crate) const fn error(&self) -> Option<&ProjectionError> {
+        self.error.as_ref()
+    }
+
+    pub(crate) fn on(&mut self, outcome: Outcome, policy: &dyn ErrorPolicy) {
+        self.state = match outcome {
+            _ if matches!(self.state, State::Stopped(_)) => self.state,
+            Outcome::Started { behind: true } | Outcome::Advanced { more: true } => State::CatchingUp,
+            Outcome::Started { behind: false } | Outcome::Advanced { more: false } => State::Live,
+            Outcome::Waited => State::Starting,
+            Outcome::StopRequested => State::Stopped(StopReason::Requested),
+            Outcome::Failed(ref error) => self.failed(error, policy),
+        };
+        match outcome {
+            Outcome::Advanced { .. } => {
+                self.attempts = 0;
+                self.reloaded = false;
+            }
+            Outcome::Failed(error) => self.error = Some(error),
+            _ => {}
+        }
+    }
+
+    fn failed(&mut self, error: &ProjectionError, policy: &dyn ErrorPolicy) -> State {
+        self.attempts = self.attempts.saturating_add(1);
+        if let ProjectionError::ReadModel(ReadModelError::OutOfSequence { .. }) = error
+            && !self.reloaded
+        {
+            self.reloaded = true;
+            return State::Starting;
+        }
+        if error.class() == ErrorClass::Fatal {
+            return State::Stopped(StopReason::Failed);
+        }
+        match policy.decide(error, self.attempts) {
+            ErrorDecision::Retry { after } => State::Retrying { after },
+            ErrorDecision::Stop => State::Stopped(StopReason::Failed),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Starting projections together, waiting for them, and stopping them.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cqrs_core::{EventStore, GlobalPosition, InvalidName, ProjectionName, ReadModel};
+
+mod projection;
+mod status;
+mod wait;
+
+pub(crate) use projection::{Ending, PARTITION, Projection};
+pub use status::{ProjectionState, ProjectionStatus, StopReason};
+pub use wait::{Lagging, WaitError};
+
+use crate::batch::{Fold, Folding};
+use crate::error_policy::{ErrorPolicy, RetryTransient};
+use crate::projector::Projector;
+use crate::rebuild::Rebuild;
+
+/// How long [`Projections::start`] waits for the first attempt of each.
+const FIRST_ATTEMPT: Duration = Duration::from_secs(5);
+
+/// Projections that are to run over one event store.
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # use cqrs_core::{EventStore, ReadModel};
+/// # use cqrs_projections::{Backoff, Projections, Projector, RetryTransient};
+/// # async fn example(store: impl EventStore, summary: impl Projector, redis: impl ReadModel, search: impl Projector,
+/// #     elastic: impl ReadModel) -> Result<(), cqrs_projections::StartError> {
+/// let running = Projections::new(store)
+///     .add("account-summary", summary, redis)
+///     .add("account-search", search, elastic)
+///     .error_policy(RetryTransient::new(Backoff::new(Duration::from_millis(50), Duration::from_secs(10))))
+///     .start()
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "projections run once they are started"]
+pub struct Projections {
+    store: Arc<dyn EventStore>,
+    added: Vec<Added>,
+    policy: Arc<dyn ErrorPolicy>,
+}
+
+struct Added {
+    name: String,
+    fold: Arc<dyn Fold>,
+    model: Arc<dyn ReadModel>,
+}
+
+/// Why projections were not started: none of them was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// No projection can have this name.
+    #[error(transparent)]
+    InvalidName(#[from] InvalidName),
+    /// Two projections have the same name.
+    #[error("two projections are named {name}")]
+    DuplicateName {
+        /// The name.
+        name: ProjectionName,
+    },
+}
+
+impl Projections {
+    /// No projections yet.
+    pub fn new(store: impl EventStore) -> Self {
+        Self { store: Arc::new(store), added: Vec::new(), policy: Arc::new(RetryTransient::default()) }
+    }
+
+    /// Adds a projection. Its name keys the documents, the checkpoint and the generations in the read model, and is
+    /// checked by [`start`](Self::start).
+    pub fn add(mut self, name: impl Into<String>, projector: impl Projector, model: impl ReadModel) -> Self {
+        let added = Added { name: name.into(), fold: Arc::new(Folding::new(projector)), model: Arc::new(model) };
+        self.added.push(added);
+        self
+    }
+
+    /// Decides about the errors of all of these projections.
+    pub fn error_policy(mut self, policy: impl ErrorPolicy) -> Self {
+        self.policy = Arc::new(policy);
+        self
+    }
+
+    /// Starts a runner for each projection.
+    ///
+    /// Returns when each has opened its read model and verified its checkpoint, or failed in its first attempt (or after
+    /// a few seconds). A projection that cannot run does not keep the others from running: its
+    /// [status](Running::status) tells why, and a [rebuild](Running::rebuild) may be the cure.
+    ///
+    /// # Errors
+    /// [`StartError`] when a name is invalid or used twice.
+    pub async fn start(self) -> Result<Running, StartError> {
+        let mut names = HashSet::new();
+        let mut projections = Vec::with_capacity(self.added.len());
+        for Added { name, fold, model } in self.added {
+            let name = ProjectionName::new(name)?;
+            if !names.insert(name.clone()) {
+                return Err(StartError::DuplicateName { name });
+            }
+            let (store, policy) = (Arc::clone(&self.store), Arc::clone(&self.policy));
+            projections.push(Arc::new(Projection::new(name, fold, store, model, policy)));
+        }
+        let running = Running { store: self.store, projections };
+        running.projections.iter().for_each(Projection::resume);
+        let tried = running.projections.iter().map(|projection| projection.tried());
+        let _ = tokio::time::timeout(FIRST_ATTEMPT, futures::future::join_all(tried)).await;
+        Ok(running)
+    }
+}
+
+/// Projections that run until they are stopped, or this is dropped.
+pub struct Running {
+    store: Arc<dyn EventStore>,
+    projections: Vec<Arc<Projection>>,
+}
+
+impl Running {
+    /// Waits until every projection reflects the log up to `position`: read your own writes.
+    ///
+    /// A rebuild does not interrupt it: what was reached stays reached when the new generation goes live.
+    ///
+    /// # Errors
+    /// [`WaitError::Timeout`] names those that lag, [`WaitError::Stopped`] the first that has stopped before `position`.
+    pub async fn wait_for(&self, position: GlobalPosition, timeout: Duration) -> Result<(), WaitError> {
+        wait::wait_for(self.projections.iter(), position, timeout).await
+    }
+
+    /// Waits until one projection reflects the log up to `position`.
+    ///
+    /// # Errors
+    /// As [`wait_for`](Self::wait_for); [`WaitError::UnknownProjection`] when there is none of this name.
+    pub async fn wait_for_one(&self, name: &str, position: GlobalPosition, timeout: Duration) -> Result<(), WaitError> {
+        let unknown = || WaitError::UnknownProjection { name: name.to_owned() };
+        let projection = self.find(name).ok_or_else(unknown)?;
+        wait::wait_for([projection].into_iter(), position, timeout).await
+    }
+
+    /// Where each projection stands, in the order in which they were added.
+    pub async fn status(&self) -> Vec<ProjectionStatus> {
+        let head = self.store.head().await.ok().map(|head| head.position);
+        self.projections.iter().map(|projection| projection.status(head)).collect()
+    }
+
+    /// Folds the whole log again into a new generation, beside the live one, and makes it the live one. Nothing happens
+    /// until the result is awaited; dropping it before it is done leaves the live generation as it is.
+    #[must_use = "a rebuild begins when it is awaited"]
+    pub fn rebuild(&self, name: &str) -> Rebuild {
+        Rebuild::new(name, self.find(name).cloned())
+    }
+
+    /// Stops all projections. Each finishes the batch that it is writing; a rebuild is cancelled.
+    pub async fn stop(self) {
+        futures::future::join_all(self.projections.iter().map(|projection| projection.stop())).await;
+    }
+
+    fn find(&self, name: &str) -> Option<&Arc<Projection>> {
+        self.projections.iter().find(|projection| projection.name.as_str() == name)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.projections.iter().for_each(|projection| projection.close());
+    }
+}
+
+impl fmt::Debug for Projections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.added.iter().map(|added| &added.name).collect();
+        f.debug_struct("Projections").field("names", &names).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("projections", &self.projections).finish_non_exhaustive()
+    }
+}

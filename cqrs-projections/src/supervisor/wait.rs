@@ -1,0 +1,84 @@
+//! Waiting until documents reflect a position.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cqrs_core::{GlobalPosition, ProjectionName};
+
+use super::projection::Projection;
+use super::status::{ProjectionState, StopReason};
+use crate::error::ProjectionError;
+
+/// Why a wait ended before the position was reached.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum WaitError {
+    /// The time is up. The projections go on.
+    #[error("not all projections have reached position {position} in time: {}", list(.lagging))]
+    Timeout {
+        /// The position that was waited for.
+        position: GlobalPosition,
+        /// Those that have not reached it.
+        lagging: Vec<Lagging>,
+    },
+    /// A projection has stopped before the position and will not reach it.
+    #[error("projection {name} has stopped at position {at}")]
+    Stopped {
+        /// The projection.
+        name: ProjectionName,
+        /// Where it has stopped.
+        at: GlobalPosition,
+        /// The error that stopped it; `None` when it was asked to stop.
+        source: Option<ProjectionError>,
+    },
+    /// There is no projection of this name.
+    #[error("there is no projection {name:?}")]
+    UnknownProjection {
+        /// The name.
+        name: String,
+    },
+}
+
+/// A projection that is behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lagging {
+    /// Its name.
+    pub name: ProjectionName,
+    /// Everything up to here is in its documents.
+    pub at: GlobalPosition,
+}
+
+fn list(lagging: &[Lagging]) -> String {
+    let each: Vec<_> = lagging.iter().map(|one| format!("{} is at {}", one.name, one.at)).collect();
+    each.join(", ")
+}
+
+pub(super) async fn wait_for(
+    projections: impl Iterator<Item = &Arc<Projection>> + Clone,
+    position: GlobalPosition,
+    timeout: Duration,
+) -> Result<(), WaitError> {
+    let each = futures::future::try_join_all(projections.clone().map(|one| reached(one, position)));
+    let Ok(reached) = tokio::time::timeout(timeout, each).await else {
+        let behind = projections.map(|one| Lagging { name: one.name.clone(), at: one.progress.borrow().position });
+        return Err(WaitError::Timeout { position, lagging: behind.filter(|one| one.at < position).collect() });
+    };
+    reached.map(drop)
+}
+
+async fn reached(projection: &Projection, position: GlobalPosition) -> Result<(), WaitError> {
+    let mut progress = projection.progress.subscribe();
+    let stopped = |source| WaitError::Stopped { name: projection.name.clone(), at: projection.position(), source };
+    let seen = progress
+        .wait_for(|now| now.position >= position || matches!(now.state, ProjectionState::Stopped(_)))
+        .await
+        .map_err(|_| stopped(None))?;
+    match seen.state {
+        _ if seen.position >= position => Ok(()),
+        ProjectionState::Stopped(StopReason::Failed) => {
+            let (at, source) = (seen.position, seen.error.clone());
+            Err(WaitError::Stopped { name: projection.name.clone(), at, source })
+        }
+        _ => Err(WaitError::Stopped { name: projection.name.clone(), at: seen.position, source: None }),
+    }
+}
