@@ -1,3 +1,48 @@
-//! Load generator and comparisons
+//! Load generator and comparisons: `cargo run --release -p benches -- append --store postgres --appenders 64`.
+//!
+//! Subject and baseline run in turn within one call, several times; the medians are printed.
 
-fn main() {}
+use clap::{Parser, Subcommand};
+
+mod append;
+mod catchup;
+mod database;
+mod hydrate;
+mod measure;
+mod report;
+mod store;
+mod workload;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Measures the framework beside something in the same run. PostgreSQL is found at DATABASE_URL.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// One JSON object per line instead of a table.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Appends by many callers at once, beside one plain insert per append.
+    Append(append::Options),
+    /// The state of one aggregate with a long history, folded and from a snapshot.
+    Hydrate(hydrate::Options),
+    /// The whole log from its start, decoded, beside a bare binary COPY of the same rows.
+    Catchup(catchup::Options),
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let arguments = Arguments::parse();
+    let report = report::Report::new(arguments.json);
+    match arguments.bench {
+        Bench::Append(options) => append::run(options, &report).await,
+        Bench::Hydrate(options) => hydrate::run(options, &report).await,
+        Bench::Catchup(options) => catchup::run(options, &report).await,
+    }
+}

@@ -60,4 +60,5 @@ pub mod __private {
     pub use crate::event::{DomainEvent, EventSet};
     pub use crate::name::EventType;
     pub use crate::upcast::{Upcast, upcast};
+    pub use serde::{Serialize, de::DeserializeOwned};
 }

@@ -208,7 +208,7 @@ fn append_connection(options: &PgOptions) -> PgConnectOptions {
     options.connect.clone().application_name("cqrs-append").options([
         ("statement_timeout", milliseconds.as_str()),
         ("idle_in_transaction_session_timeout", milliseconds.as_str()),
-        ("default_transaction_isolation", "read\\ committed"),
+        ("default_transaction_isolation", "read committed"),
     ])
 }
 

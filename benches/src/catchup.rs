@@ -1,0 +1,113 @@
+//! The whole log from its start.
+
+use std::time::Instant;
+
+use cqrs_core::{EventStore, GlobalPosition, ReadAll, Recorded};
+use futures::TryStreamExt;
+use serde_json::json;
+use sqlx::postgres::PgPoolCopyExt;
+
+use crate::Error;
+use crate::measure::{Measured, median};
+use crate::report::{Baseline, Line, Report, parameters};
+use crate::store::{Opened, Store};
+use crate::workload::AccountEvent;
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// The store.
+    #[arg(long, value_enum, default_value = "postgres")]
+    store: Store,
+    /// Events in the log.
+    #[arg(long, default_value_t = 1_000_000)]
+    events: u64,
+    /// Streams in the log.
+    #[arg(long, default_value_t = 20_000)]
+    streams: u64,
+    /// Events in a page.
+    #[arg(long, default_value_t = 5_000)]
+    page: usize,
+    /// Scans of each kind, in turn.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+}
+
+pub async fn run(options: Options, report: &Report) -> Result<(), Error> {
+    let opened = options.store.open().await?;
+    report.note(&format!("writing {} events", options.events));
+    opened.fill(options.events, options.streams).await?;
+    let (mut pages, mut copies) = (Vec::new(), Vec::new());
+    for _ in 0..options.rounds {
+        pages.push(scan(&opened, &options).await?);
+        if opened.database.is_some() {
+            copies.push(copy(&opened, options.events).await?);
+        }
+    }
+    let subject = median(&pages).ok_or("no rounds")?;
+    report.line(&Line {
+        bench: "catchup",
+        subject: format!("{} one reader, decoded", options.store.name()),
+        per_second: subject.per_second,
+        p50_ms: None,
+        p99_ms: None,
+        parameters: parameters([
+            ("events", json!(options.events)),
+            ("streams", json!(options.streams)),
+            ("page", json!(options.page)),
+            ("rounds", json!(options.rounds)),
+        ]),
+        baseline: median(&copies).map(|copy| Baseline {
+            baseline: "binary COPY of the same rows, not decoded".to_owned(),
+            baseline_per_second: copy.per_second,
+            ratio: subject.per_second / copy.per_second,
+        }),
+    })?;
+    opened.close().await
+}
+
+async fn scan(opened: &Opened, options: &Options) -> Result<Measured, Error> {
+    let begun = Instant::now();
+    let (mut position, mut count) = (GlobalPosition::START, 0);
+    loop {
+        let page = opened.store.read_all(ReadAll::after(position).limit(options.page)).await?;
+        let more = page.more;
+        position = page.scanned_to;
+        count += Recorded::<AccountEvent>::decode_all(page.events)?.len() as u64;
+        if !more {
+            break;
+        }
+    }
+    if count != options.events {
+        return Err(format!("{count} events read, {} were written", options.events).into());
+    }
+    Ok(rate(begun, options.events))
+}
+
+async fn copy(opened: &Opened, events: u64) -> Result<Measured, Error> {
+    let database = opened.database.as_ref().ok_or("no database")?;
+    let pool = sqlx::PgPool::connect(&database.url).await?;
+    let statement = format!(
+        "copy (select position, event_id, stream, version, event_type, recorded_at, occurred_at, payload, metadata
+                 from {}.events order by position) to stdout (format binary)",
+        database.schema
+    );
+    let begun = Instant::now();
+    let mut bytes = 0;
+    {
+        let mut chunks = pool.copy_out_raw(&statement).await?;
+        while let Some(chunk) = chunks.try_next().await? {
+            bytes += chunk.len();
+        }
+    }
+    let measured = rate(begun, events);
+    pool.close().await;
+    if bytes == 0 {
+        return Err("nothing was copied".into());
+    }
+    Ok(measured)
+}
+
+fn rate(begun: Instant, events: u64) -> Measured {
+    let seconds = begun.elapsed().as_secs_f64();
+    Measured { per_second: events as f64 / seconds, p50_ms: seconds * 1_000.0, p99_ms: seconds * 1_000.0 }
+}
