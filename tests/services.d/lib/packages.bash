@@ -22,9 +22,11 @@ install_packages() {
   return 1
 }
 
-# Debian starts a daemon when it installs its package, unless policy-rc.d forbids it.
+# Debian starts a daemon when it installs its package, unless policy-rc.d forbids it. One at a time, for whoever puts
+# that file there also takes it away.
 # shellcheck disable=SC2016
 install_script='
+  exec 8>/run/lock/cqrs-services && flock 8
   guard=/usr/sbin/policy-rc.d
   if [ ! -e "$guard" ]; then
     trap "rm -f $guard" EXIT
