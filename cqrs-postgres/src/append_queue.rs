@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use cqrs_core::{Append, AppendError, Appended, Failure, Payload};
+use cqrs_core::{Append, AppendError, Appended, EventId, Failure, Payload};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 mod plan;
@@ -25,10 +25,23 @@ const OVERHEAD: usize = 256;
 
 #[derive(Debug)]
 pub(crate) struct AppendQueue {
-    sender: mpsc::UnboundedSender<Waiting>,
+    sender: mpsc::UnboundedSender<Message>,
     room: Arc<Semaphore>,
     capacity: u32,
     timeout: Duration,
+}
+
+#[derive(Debug)]
+enum Message {
+    Append(Waiting),
+    Outcome(Question),
+}
+
+/// What became of these events? Asked behind everything that was sent before.
+#[derive(Debug)]
+struct Question {
+    ids: Vec<EventId>,
+    reply: oneshot::Sender<Result<Option<Appended>, AppendError>>,
 }
 
 /// An append that waits to be written, or for the answer.
@@ -101,8 +114,8 @@ impl AppendQueue {
         let event_ids = append.event_ids();
         let _take_back = TakeBackOnDrop(Arc::clone(&progress));
         let waiting = Waiting { append, metadata, bytes, progress: Arc::clone(&progress), reply, _room: room };
-        if self.sender.send(waiting).is_err() {
-            return Err(AppendError::Transient(Failure::new("the append queue has stopped")));
+        if self.sender.send(Message::Append(waiting)).is_err() {
+            return Err(stopped());
         }
         match tokio::time::timeout_at(deadline, answer).await {
             Ok(Ok(outcome)) => outcome,
@@ -112,4 +125,21 @@ impl AppendQueue {
             _ => Err(AppendError::Unknown { event_ids, source: Failure::new("the database did not answer in time") }),
         }
     }
+
+    /// Finds out what became of an append, after everything that this process sent before is settled.
+    pub async fn outcome(&self, ids: &[EventId]) -> Result<Option<Appended>, AppendError> {
+        let (reply, answer) = oneshot::channel();
+        if self.sender.send(Message::Outcome(Question { ids: ids.to_vec(), reply })).is_err() {
+            return Err(stopped());
+        }
+        match tokio::time::timeout(self.timeout, answer).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(stopped()),
+            Err(_) => Err(AppendError::Transient(Failure::new("the database did not answer in time"))),
+        }
+    }
+}
+
+fn stopped() -> AppendError {
+    AppendError::Transient(Failure::new("the append queue has stopped"))
 }

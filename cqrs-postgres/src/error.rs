@@ -1,6 +1,6 @@
 //! What PostgreSQL says, as decisions.
 
-use cqrs_core::{AppendError, Failure, StoreError};
+use cqrs_core::{Failure, StoreError};
 
 /// What an error of the database means for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,15 +46,6 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
     match meaning(&error) {
         Meaning::NoAnswer | Meaning::Transient => StoreError::Transient(Failure::new(error)),
         Meaning::Unique | Meaning::Permanent => StoreError::Permanent(Failure::new(explain(error))),
-    }
-}
-
-/// An error of a call that belongs to an append but changes nothing itself.
-pub(crate) fn append_error(error: sqlx::Error) -> AppendError {
-    match store_error(error) {
-        StoreError::Transient(failure) => AppendError::Transient(failure),
-        StoreError::Permanent(failure) => AppendError::Permanent(failure),
-        other => AppendError::Permanent(Failure::new(other)),
     }
 }
 

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// The name of a PostgreSQL schema: 1 to 48 lower-case ASCII letters, digits and `_`, starting with a letter.
+/// The name of a PostgreSQL schema: 1 to 40 lower-case ASCII letters, digits and `_`, starting with a letter.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Schema(Arc<str>);
 
 /// A name that no schema can have here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid schema {0:?}: 1 to 48 lower-case letters, digits and `_`, starting with a letter, are allowed")]
+#[error("invalid schema {0:?}: 1 to 40 lower-case letters, digits and `_`, starting with a letter, are allowed")]
 pub struct InvalidSchema(pub String);
 
 impl Schema {
@@ -20,7 +20,7 @@ impl Schema {
     pub fn new(name: &str) -> Result<Self, InvalidSchema> {
         let allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_';
         let starts = name.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
-        if starts && name.len() <= 48 && name.bytes().all(allowed) {
+        if starts && name.len() <= 40 && name.bytes().all(allowed) {
             Ok(Self(Arc::from(name)))
         } else {
             Err(InvalidSchema(name.chars().take(80).collect()))
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn what_would_need_quoting_is_refused() {
         assert!(Schema::new("tenant_7").is_ok());
-        for bad in ["", "7th", "Tenant", "a-b", "a\"b", "a.b", &"x".repeat(49)] {
+        for bad in ["", "7th", "Tenant", "a-b", "a\"b", "a.b", &"x".repeat(41)] {
             assert!(Schema::new(bad).is_err(), "{bad:?}");
         }
     }

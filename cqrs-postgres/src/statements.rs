@@ -24,6 +24,7 @@ statements! {
     lock = "event_store/lock.sql",
     heads = "event_store/heads.sql",
     existing = "event_store/existing.sql",
+    end_zombies = "event_store/end_zombies.sql",
     head = "event_store/head.sql",
     read_stream_forward = "event_store/read_stream_forward.sql",
     read_stream_backward = "event_store/read_stream_backward.sql",

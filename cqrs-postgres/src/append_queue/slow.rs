@@ -102,6 +102,21 @@ pub(super) async fn write(
     Ok(group.iter().zip(decided).map(outcome).collect())
 }
 
+/// What the log says of these events, after every append that is being written.
+pub(super) async fn outcome(
+    connection: &mut PgConnection,
+    sql: &Statements,
+    ids: &[EventId],
+) -> Result<Vec<(EventId, Option<Existing>)>, sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    sqlx::query(sql.lock.clone()).execute(&mut *transaction).await?;
+    let wanted: Vec<Uuid> = ids.iter().map(EventId::as_uuid).collect();
+    let found = sqlx::query(sql.existing.clone()).bind(wanted).fetch_all(&mut *transaction).await?;
+    transaction.commit().await?;
+    let mut found: HashMap<EventId, Existing> = found.iter().map(existing).collect::<Result<_, _>>()?;
+    Ok(ids.iter().map(|id| (*id, found.remove(id))).collect())
+}
+
 /// The rules and the database see the same heads under the same lock; that they differ is a defect, told as such.
 fn disagreed() -> sqlx::Error {
     sqlx::Error::Configuration("the append function refused what was decided under its own lock".into())

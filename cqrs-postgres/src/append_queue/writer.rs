@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use cqrs_core::{AppendError, Failure, GlobalPosition};
+use cqrs_core::{AppendError, EventId, Existing, Failure, GlobalPosition};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::sync::{mpsc, watch};
 
 use super::plan::Plan;
-use super::{Outcome, Waiting, slow, statement};
+use super::{Message, Outcome, Question, Waiting, slow, statement};
 use crate::error::{Meaning, explain, meaning};
 use crate::statements::Statements;
 use crate::subscription::advance;
@@ -24,6 +24,8 @@ const UNIQUE_RETRIES: usize = 3;
 #[derive(Debug, Clone)]
 pub(crate) struct WriterOptions {
     pub connect: PgConnectOptions,
+    /// The application name of the connection, unlike any other writer's.
+    pub session: String,
     pub sql: Statements,
     pub attempt_timeout: Duration,
     pub newest: watch::Sender<GlobalPosition>,
@@ -48,8 +50,8 @@ impl Writer {
         Self { options, connection: None }
     }
 
-    /// Ends when the queue is dropped and everything in it is written.
-    pub async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Waiting>) {
+    /// Ends when the queue is dropped and everything in it is settled.
+    pub async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Message>) {
         loop {
             let first = match queue.try_recv() {
                 Ok(first) => {
@@ -64,8 +66,17 @@ impl Writer {
                     None => break,
                 },
             };
-            let group = take_group(first, &mut queue);
-            self.write(group).await;
+            let question = match first {
+                Message::Outcome(question) => Some(question),
+                Message::Append(first) => {
+                    let (group, question) = take_group(first, &mut queue);
+                    self.write(group).await;
+                    question
+                }
+            };
+            if let Some(question) = question {
+                self.answer(question).await;
+            }
         }
         if let Some(connection) = self.connection.take() {
             let _ = connection.close().await;
@@ -105,6 +116,32 @@ impl Writer {
         }
     }
 
+    /// Says what became of an append: everything that was sent before is settled.
+    async fn answer(&mut self, question: Question) {
+        let mut pauses = pauses();
+        while !question.reply.is_closed() {
+            let asked = tokio::time::timeout(self.options.attempt_timeout, self.ask(&question.ids)).await;
+            let outcome = match asked {
+                Ok(Ok(found)) => Existing::outcome(found),
+                Ok(Err(error)) if matches!(meaning(&error), Meaning::NoAnswer | Meaning::Transient) => {
+                    tracing::warn!(%error, "the outcome of an append was not found out");
+                    tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
+                    continue;
+                }
+                Ok(Err(error)) => Err(AppendError::Permanent(Failure::new(explain(error)))),
+                Err(_) => continue,
+            };
+            let _ = question.reply.send(outcome);
+            return;
+        }
+    }
+
+    async fn ask(&mut self, ids: &[EventId]) -> Result<Vec<(EventId, Option<Existing>)>, sqlx::Error> {
+        let mut connection = self.take_connection().await?;
+        let found = slow::outcome(&mut connection, &self.options.sql, ids).await;
+        self.keep(connection, found)
+    }
+
     async fn attempt(&mut self, part: &[Waiting]) -> Attempt {
         let group: Vec<&Waiting> = part.iter().collect();
         let timeout = self.options.attempt_timeout;
@@ -121,11 +158,7 @@ impl Writer {
                 tracing::warn!(%error, appends = group.len(), "a group of appends was not written");
             }
             match meaning {
-                Meaning::NoAnswer => {
-                    self.connection = None;
-                    return Attempt::Again;
-                }
-                Meaning::Transient => return Attempt::Again,
+                Meaning::NoAnswer | Meaning::Transient => return Attempt::Again,
                 Meaning::Unique if unique < UNIQUE_RETRIES => unique += 1,
                 Meaning::Unique | Meaning::Permanent => return Attempt::Refused(Failure::new(explain(error))),
             }
@@ -133,14 +166,36 @@ impl Writer {
     }
 
     async fn send(&mut self, group: &[&Waiting]) -> Result<Vec<Outcome>, sqlx::Error> {
-        // Taken out while it is in use: a future dropped by the timeout leaves no connection in an unknown state.
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.options.connect.connect().await?,
-        };
+        let mut connection = self.take_connection().await?;
         let outcomes = write(&mut connection, &self.options.sql, group).await;
-        self.connection = Some(connection);
-        outcomes
+        self.keep(connection, outcomes)
+    }
+
+    /// The connection, taken out while it is in use: a future dropped by a timeout leaves none in an unknown state. A new
+    /// one ends the sessions of those before it first: what they were sent is settled then.
+    async fn take_connection(&mut self) -> Result<PgConnection, sqlx::Error> {
+        if let Some(connection) = self.connection.take() {
+            return Ok(connection);
+        }
+        let mut connection = self.options.connect.connect().await?;
+        let wait = i64::try_from(self.options.attempt_timeout.as_millis() / 4).unwrap_or(i64::MAX);
+        loop {
+            let ended: i64 = sqlx::query_scalar(self.options.sql.end_zombies.clone())
+                .bind(&self.options.session)
+                .bind(wait)
+                .fetch_one(&mut connection)
+                .await?;
+            if ended == 0 {
+                return Ok(connection);
+            }
+        }
+    }
+
+    fn keep<T>(&mut self, connection: PgConnection, result: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+        if !matches!(&result, Err(error) if meaning(error) == Meaning::NoAnswer) {
+            self.connection = Some(connection);
+        }
+        result
     }
 }
 
@@ -163,16 +218,22 @@ async fn write(
     slow::write(connection, sql, group).await
 }
 
-fn take_group(first: Waiting, queue: &mut mpsc::UnboundedReceiver<Waiting>) -> Vec<Waiting> {
+/// What waits, up to the bounds or to a question, which is asked behind it.
+fn take_group(first: Waiting, queue: &mut mpsc::UnboundedReceiver<Message>) -> (Vec<Waiting>, Option<Question>) {
     let (mut events, mut bytes) = (first.append.events.len(), first.bytes);
     let mut group = vec![first];
     while events < GROUP_EVENTS && bytes < GROUP_BYTES {
-        let Ok(next) = queue.try_recv() else { break };
-        events += next.append.events.len();
-        bytes += next.bytes;
-        group.push(next);
+        match queue.try_recv() {
+            Ok(Message::Append(next)) => {
+                events += next.append.events.len();
+                bytes += next.bytes;
+                group.push(next);
+            }
+            Ok(Message::Outcome(question)) => return (group, Some(question)),
+            Err(_) => break,
+        }
     }
-    group
+    (group, None)
 }
 
 fn answer(part: Vec<Waiting>, outcomes: Vec<Outcome>, newest: &watch::Sender<GlobalPosition>) {

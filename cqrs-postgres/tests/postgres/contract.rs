@@ -1,0 +1,39 @@
+//! The contract suites.
+
+use std::sync::Arc;
+
+use cqrs_core::{CheckpointStore, EventStore, SnapshotStore};
+use cqrs_testkit::Fixture;
+
+use super::database::Database;
+
+async fn event_store() -> Fixture<dyn EventStore> {
+    let database = Database::new();
+    Fixture::<dyn EventStore>::new(Arc::new(database.migrated().await)).guard(database)
+}
+
+async fn snapshot_store() -> Fixture<dyn SnapshotStore> {
+    let database = Database::new();
+    Fixture::<dyn SnapshotStore>::new(Arc::new(database.migrated().await.snapshots())).guard(database)
+}
+
+async fn checkpoint_store() -> Fixture<dyn CheckpointStore> {
+    let database = Database::new();
+    Fixture::<dyn CheckpointStore>::new(Arc::new(database.migrated().await.checkpoints())).guard(database)
+}
+
+mod events {
+    cqrs_testkit::event_store_contract!(super::event_store);
+}
+
+mod subscriptions {
+    cqrs_testkit::subscription_contract!(super::event_store);
+}
+
+mod snapshots {
+    cqrs_testkit::snapshot_store_contract!(super::snapshot_store);
+}
+
+mod checkpoints {
+    cqrs_testkit::checkpoint_store_contract!(super::checkpoint_store);
+}
