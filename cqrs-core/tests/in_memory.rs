@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use cqrs_core::in_memory::{InMemoryCheckpointStore, InMemoryEventStore, InMemorySnapshotStore};
-use cqrs_core::{CheckpointStore, EventStore, SnapshotStore};
+use cqrs_core::in_memory::{InMemoryCheckpointStore, InMemoryEventStore, InMemoryReadModel, InMemorySnapshotStore};
+use cqrs_core::{CheckpointStore, EventStore, ReadModel, SnapshotStore};
 use cqrs_testkit::Fixture;
 
 async fn events() -> Fixture<dyn EventStore> {
@@ -36,4 +36,14 @@ mod checkpoint_store {
     }
 
     cqrs_testkit::checkpoint_store_contract!(checkpoints);
+}
+
+mod read_model {
+    use super::{Arc, Fixture, InMemoryReadModel, ReadModel};
+
+    async fn documents() -> Fixture<dyn ReadModel> {
+        Fixture::new(Arc::new(InMemoryReadModel::new()))
+    }
+
+    cqrs_testkit::read_model_contract!(documents);
 }

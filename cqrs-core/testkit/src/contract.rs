@@ -226,6 +226,85 @@ macro_rules! checkpoint_store_contract {
     };
 }
 
+/// The contract of [`ReadModel`](cqrs_core::ReadModel): one test for each behaviour, emitted where the macro stands.
+///
+/// The argument is an `async fn` (or closure) without parameters that gives a fresh [`Fixture`](crate::Fixture). Where the
+/// sink wants to know the shape of documents: `seen` is a list of integers, `note` a text.
+#[macro_export]
+macro_rules! read_model_contract {
+    ($fixture:expr) => {
+        $crate::contract_tests! { $fixture;
+            [read_model::batches]:
+                a_batch_writes_its_documents_and_the_checkpoint
+                a_later_batch_replaces_documents_and_leaves_the_others
+                a_batch_without_documents_moves_the_checkpoint
+                a_checkpoint_keeps_large_positions_exactly
+                a_batch_that_is_delivered_twice_changes_nothing_the_second_time
+                parallel_deliveries_of_one_batch_leave_it_applied_once
+                an_earlier_batch_again_is_out_of_sequence
+                batches_that_overlap_or_leave_a_gap_are_out_of_sequence
+                however_events_are_cut_into_batches_the_documents_are_the_same
+                a_runner_that_starts_again_goes_on_where_the_checkpoint_stands
+                a_batch_that_was_torn_is_delivered_again_cut_otherwise
+                a_removed_document_is_gone_and_stays_so_when_its_removal_is_delivered_again
+                a_removed_document_comes_back_by_a_later_event
+                removing_what_never_was_does_nothing
+                five_thousand_documents_go_into_one_batch;
+            [read_model::fencing]:
+                a_target_that_nobody_owned_has_neither_token_nor_checkpoint
+                the_first_owner_finds_no_checkpoint
+                a_new_owner_is_handed_the_checkpoint
+                a_token_that_is_not_newer_takes_nothing_over
+                the_largest_token_is_kept_exactly
+                a_former_owner_changes_neither_documents_nor_the_checkpoint
+                a_former_owner_is_fenced_before_the_new_one_wrote_anything
+                a_new_owner_goes_on_from_the_checkpoint
+                partitions_and_generations_are_fenced_each_for_itself
+                one_of_two_owners_with_the_same_token_wins
+                the_newest_of_many_owners_that_come_at_once_stays
+                a_takeover_in_the_midst_of_the_former_owners_batches_loses_and_doubles_nothing;
+            [read_model::generations]:
+                a_projection_that_was_never_opened_has_no_generation
+                opening_creates_the_first_generation_once
+                opening_at_once_creates_one_generation
+                opening_leaves_what_is_there
+                a_generation_begins_empty_above_all_others_and_leaves_the_live_one
+                generations_that_begin_at_once_have_numbers_of_their_own
+                filling_a_generation_leaves_the_live_one_as_it_is
+                swapping_makes_another_generation_live
+                swapping_back_is_possible_until_the_former_generation_is_dropped
+                a_generation_that_is_not_there_cannot_be_swapped_to
+                readers_see_all_documents_of_one_generation_while_it_is_swapped
+                the_live_generation_cannot_be_dropped
+                dropping_what_is_not_there_does_nothing
+                a_former_generation_is_dropped_with_all_its_partitions
+                writing_to_a_dropped_generation_fails_and_does_not_bring_it_back
+                writing_to_a_generation_that_never_began_fails
+                a_writer_of_a_dropped_generation_cannot_write_to_the_one_that_begins_after_it
+                projections_have_generations_of_their_own;
+            [read_model::loading]:
+                documents_come_in_the_order_of_the_keys_and_missing_ones_are_none
+                no_keys_give_no_documents
+                a_target_without_documents_gives_none
+                documents_are_loaded_as_they_are_at_this_moment
+                a_document_comes_back_as_it_was_written
+                keys_may_be_long
+                keys_may_hold_any_character_but_control_characters
+                keys_that_look_alike_are_not_mixed_up
+                keys_that_sinks_use_for_themselves_are_free
+                documents_of_two_projections_generations_and_partitions_do_not_mix;
+            [read_model::typed_reads]:
+                a_document_is_read_by_its_key
+                documents_are_read_in_the_order_of_their_keys
+                a_projection_that_was_never_opened_has_no_documents
+                a_removed_document_is_none
+                a_document_of_another_shape_is_corrupt
+                a_generation_is_read_from_when_it_becomes_the_live_one
+                a_reader_outlives_the_generation_that_it_began_with;
+        }
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;

@@ -2,7 +2,7 @@
 //!
 //! Contract suites hold one async function per behaviour of a port; their macros emit each as a test of its own name,
 //! for any backend: [`event_store_contract`], [`subscription_contract`], [`snapshot_store_contract`],
-//! [`checkpoint_store_contract`].
+//! [`checkpoint_store_contract`], [`read_model_contract`].
 
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
 #[doc(hidden)]
@@ -12,6 +12,9 @@ mod contract;
 #[doc(hidden)]
 pub mod event_store;
 mod fixture;
+#[allow(missing_docs, reason = "the names of the behaviours are sentences")]
+#[doc(hidden)]
+pub mod read_model;
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
 #[doc(hidden)]
 pub mod snapshot_store;
