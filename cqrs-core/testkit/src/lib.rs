@@ -1,8 +1,10 @@
 //! Tests for systems built on `cqrs-core`.
 //!
-//! Contract suites hold one async function per behaviour of a port; their macros emit each as a test of its own name,
-//! for any backend: [`event_store_contract`], [`subscription_contract`], [`snapshot_store_contract`],
-//! [`checkpoint_store_contract`], [`read_model_contract`].
+//! - [`given`]` … when … then` for aggregates.
+//! - Contract suites hold one async function per behaviour of a port; their macros emit each as a test of its own name,
+//!   for any backend: [`event_store_contract`], [`subscription_contract`], [`snapshot_store_contract`],
+//!   [`checkpoint_store_contract`], [`read_model_contract`].
+//! - [`sample`]: a bank account, the domain of tests and examples.
 
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
 #[doc(hidden)]
@@ -12,9 +14,11 @@ mod contract;
 #[doc(hidden)]
 pub mod event_store;
 mod fixture;
+mod given;
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
 #[doc(hidden)]
 pub mod read_model;
+pub mod sample;
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
 #[doc(hidden)]
 pub mod snapshot_store;
@@ -25,3 +29,4 @@ pub mod subscription;
 pub use fixture::Fixture;
 #[doc(hidden)]
 pub use fixture::run;
+pub use given::{Given, When, given, given_nothing};
