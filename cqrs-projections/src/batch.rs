@@ -5,11 +5,16 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use cqrs_core::{DocumentWrite, EventId, EventSet, Filter, GlobalPosition, Payload, Recorded, RecordedEvent};
+use cqrs_core::{
+    CodecError, DocumentWrite, EventId, EventSet, Filter, GlobalPosition, Payload, Recorded, RecordedEvent,
+};
 use cqrs_core::{StoredDocument, UndecodableEvent};
 
 use crate::error::ProjectionError;
 use crate::projector::{ProjectError, Projector};
+
+#[cfg(test)]
+mod tests;
 
 /// The longest key, in bytes.
 const KEY_BYTES: usize = 512;
@@ -101,7 +106,12 @@ impl<P: Projector> Fold for Folding<P> {
 
 fn decode<E: EventSet>(raw: RecordedEvent, into: &mut Vec<Recorded<E>>) -> Result<(), UndecodableEvent> {
     let mut events = Vec::with_capacity(1);
-    if let Err(source) = raw.decode(&mut events) {
+    // Upcasters are the user's code, too.
+    let decoded = catch_unwind(AssertUnwindSafe(|| raw.decode(&mut events))).unwrap_or_else(|panic| {
+        let (event_type, reason) = (raw.event_type.to_string(), panicked(&*panic).reason().to_owned());
+        Err(CodecError::Upcast { event_type, reason })
+    });
+    if let Err(source) = decoded {
         return Err(UndecodableEvent::new(raw, source));
     }
     let last = events.pop();
@@ -239,7 +249,7 @@ fn refused<E>(event: &Recorded<E>, key: &str, source: ProjectError) -> FoldFailu
 fn panicked(panic: &(dyn Any + Send)) -> ProjectError {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    ProjectError::new(format!("the projector panicked: {}", text.unwrap_or("no message")))
+    ProjectError::new(format!("panicked: {}", text.unwrap_or("no message")))
 }
 
 /// The rule that a key breaks.

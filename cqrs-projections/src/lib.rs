@@ -70,6 +70,7 @@ mod rebuild;
 mod retry;
 mod runner;
 mod supervisor;
+pub mod testing;
 
 pub use error::{ErrorClass, ProjectionError};
 pub use error_policy::{ErrorDecision, ErrorPolicy, RetryTransient};

@@ -8,6 +8,9 @@ use crate::error::{ErrorClass, ProjectionError};
 use crate::error_policy::{ErrorDecision, ErrorPolicy};
 use crate::supervisor::StopReason;
 
+#[cfg(test)]
+mod tests;
+
 /// What the runner is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {

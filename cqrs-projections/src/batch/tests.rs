@@ -1,0 +1,254 @@
+use std::collections::BTreeMap;
+
+use cqrs_core::{DomainEvent, EventType, StreamName, Timestamp, Version};
+use serde::{Deserialize, Serialize};
+
+use super::*;
+
+#[derive(Serialize, Deserialize, DomainEvent)]
+#[event(domain = "note")]
+enum NoteEvent {
+    /// To the documents that are named, in order.
+    Sent {
+        to: Vec<String>,
+        text: String,
+    },
+    Removed {
+        from: String,
+    },
+}
+
+/// Documents are the texts that were sent to them.
+struct Inboxes;
+
+impl Projector for Inboxes {
+    type Event = NoteEvent;
+    type Document = Vec<String>;
+
+    fn route(&self, event: &Recorded<NoteEvent>, to: &mut Vec<String>) {
+        match &event.event {
+            NoteEvent::Sent { text, .. } if text == "unroutable" => panic!("cannot be routed"),
+            NoteEvent::Sent { to: keys, .. } => to.extend(keys.iter().cloned()),
+            NoteEvent::Removed { from } => to.push(from.clone()),
+        }
+    }
+
+    fn project(
+        &self,
+        event: &Recorded<NoteEvent>,
+        _: &str,
+        document: Option<Vec<String>>,
+    ) -> Result<Option<Vec<String>>, ProjectError> {
+        let mut texts = document.unwrap_or_default();
+        match &event.event {
+            NoteEvent::Sent { text, .. } if text == "bad" => return Err(ProjectError::new("a bad text")),
+            NoteEvent::Sent { text, .. } if text == "broken" => panic!("a broken text"),
+            NoteEvent::Sent { text, .. } => texts.push(text.clone()),
+            NoteEvent::Removed { .. } => return Ok(None),
+        }
+        Ok(Some(texts))
+    }
+}
+
+fn recorded(position: u64, event: &NoteEvent) -> RecordedEvent {
+    RecordedEvent {
+        id: EventId::new(),
+        event_type: EventType::new(event.event_type()).unwrap(),
+        stream: StreamName::new("note-1").unwrap(),
+        version: Version::new(position).unwrap(),
+        position: GlobalPosition::new(position),
+        recorded_at: Timestamp::from_micros(0),
+        occurred_at: None,
+        payload: event.encode().unwrap(),
+        metadata: Payload::from_bytes("{}"),
+    }
+}
+
+fn sent(position: u64, to: &[&str], text: &str) -> RecordedEvent {
+    let to = to.iter().map(|key| (*key).to_owned()).collect();
+    recorded(position, &NoteEvent::Sent { to, text: text.to_owned() })
+}
+
+fn removed(position: u64, from: &str) -> RecordedEvent {
+    recorded(position, &NoteEvent::Removed { from: from.to_owned() })
+}
+
+fn plan(page: Vec<RecordedEvent>) -> Box<dyn Plan> {
+    let planned = Folding::new(Inboxes).plan(page);
+    assert!(planned.failed.is_none(), "{:?}", planned.failed);
+    planned.plan
+}
+
+fn stored(key: &str, texts: Option<&[&str]>, position: u64) -> Stored {
+    let document = texts.map(|texts| Payload::encode(texts).unwrap());
+    Stored::from([(key.to_owned(), StoredDocument { document, position: GlobalPosition::new(position) })])
+}
+
+type Written = BTreeMap<String, (Option<Vec<String>>, u64)>;
+
+fn written(writes: Vec<DocumentWrite>) -> Written {
+    let decoded = |write: DocumentWrite| {
+        let texts = write.document.map(|json| json.decode().unwrap());
+        (write.key, (texts, write.position.get()))
+    };
+    writes.into_iter().map(decoded).collect()
+}
+
+fn fold(page: Vec<RecordedEvent>, stored: &Stored) -> Written {
+    match plan(page).fold(stored) {
+        Ok(writes) => written(writes),
+        Err(failure) => panic!("{:?}", failure.error),
+    }
+}
+
+fn expect<const N: usize>(documents: [(&str, Option<&[&str]>, u64); N]) -> Written {
+    let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+    documents.map(|(key, texts, position)| (key.to_owned(), (texts.map(owned), position))).into()
+}
+
+#[test]
+fn each_document_is_folded_over_its_own_events_and_written_once() {
+    let page =
+        vec![sent(1, &["a"], "one"), sent(3, &["b"], "two"), sent(7, &["a", "c"], "three"), sent(9, &[], "four")];
+    let expected =
+        [("a", Some(&["one", "three"][..]), 7), ("b", Some(&["two"][..]), 3), ("c", Some(&["three"][..]), 7)];
+    assert_eq!(fold(page, &Stored::new()), expect(expected));
+}
+
+#[test]
+fn an_event_touches_a_document_once_even_if_it_is_routed_to_it_twice() {
+    let page = vec![sent(1, &["a", "b", "a"], "one")];
+    assert_eq!(fold(page, &Stored::new()), expect([("a", Some(&["one"][..]), 1), ("b", Some(&["one"][..]), 1)]));
+}
+
+#[test]
+fn events_that_a_document_reflects_already_are_skipped() {
+    let page = || vec![sent(1, &["a"], "one"), sent(2, &["a"], "two"), sent(3, &["a"], "three")];
+    assert_eq!(
+        fold(page(), &stored("a", Some(&["one", "two"]), 2)),
+        expect([("a", Some(&["one", "two", "three"][..]), 3)])
+    );
+    assert_eq!(fold(page(), &stored("a", Some(&["later"]), 9)), Written::new());
+}
+
+#[test]
+fn a_removal_is_written_and_remembered_while_what_never_was_is_not() {
+    assert_eq!(fold(vec![removed(4, "a")], &stored("a", Some(&["one"]), 2)), expect([("a", None, 4)]));
+    assert_eq!(fold(vec![sent(3, &["a"], "one"), removed(4, "a")], &Stored::new()), expect([("a", None, 4)]));
+    assert_eq!(fold(vec![removed(4, "a")], &Stored::new()), Written::new());
+    assert_eq!(fold(vec![removed(4, "a")], &stored("a", None, 2)), Written::new());
+    assert_eq!(fold(vec![sent(3, &["a"], "one")], &stored("a", None, 4)), Written::new());
+}
+
+#[test]
+fn an_event_that_is_refused_is_named_and_what_stands_before_it_can_be_written() {
+    for (text, reason) in [("bad", "a bad text"), ("broken", "panicked: a broken text")] {
+        // The document that is folded first fails at the later event.
+        let page = vec![sent(1, &["a", "b"], "one"), sent(2, &["b"], text), sent(3, &["a"], "bad")];
+        let refused = page[1].id;
+        let mut plan = plan(page);
+        let mut failures = Vec::new();
+        let writes = loop {
+            match plan.fold(&Stored::new()) {
+                Ok(writes) => break writes,
+                Err(failure) => {
+                    plan = plan.before(failure.position);
+                    failures.push(failure.error);
+                }
+            }
+        };
+        assert_eq!(written(writes), expect([("a", Some(&["one"][..]), 1), ("b", Some(&["one"][..]), 1)]));
+        assert_eq!((plan.len(), plan.last().map(|(position, _)| position.get())), (1, Some(1)));
+        assert_eq!(failures.len(), 2);
+        match failures.pop() {
+            Some(ProjectionError::Project { event_id, key, source, position, .. }) => {
+                assert_eq!((event_id, key.as_str(), position.get()), (refused, "b", 2));
+                assert_eq!(source.reason(), reason);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_key_that_is_none_cuts_the_page_before_its_event() {
+    let long = "x".repeat(513);
+    for bad in ["", "line\nbreak", "nul\0", "\u{85}", &long] {
+        let page = vec![sent(1, &["a"], "one"), sent(2, &["b", bad], "two"), sent(3, &["c"], "three")];
+        let Planned { plan, failed } = Folding::new(Inboxes).plan(page);
+        assert!(matches!(failed, Some(ProjectionError::InvalidKey { position, .. }) if position.get() == 2), "{bad:?}");
+        assert_eq!((plan.keys(), plan.len()), (&["a".to_owned()][..], 1));
+    }
+    assert_eq!(plan(vec![sent(1, &[&"é".repeat(256)], "one")]).keys().len(), 1);
+}
+
+#[test]
+fn an_event_that_cannot_be_decoded_or_routed_cuts_the_page_before_it() {
+    let mut undecodable = sent(2, &["b"], "two");
+    undecodable.payload = Payload::from_bytes(r#"{"to":7}"#);
+    let id = undecodable.id;
+    let Planned { plan, failed } =
+        Folding::new(Inboxes).plan(vec![sent(1, &["a"], "one"), undecodable, sent(3, &["c"], "three")]);
+    assert!(matches!(failed, Some(ProjectionError::Undecodable(error)) if error.id == id));
+    assert_eq!(plan.keys(), ["a"]);
+
+    let page = vec![sent(1, &["a"], "one"), sent(2, &["b"], "unroutable"), sent(3, &["c"], "three")];
+    let Planned { plan, failed } = Folding::new(Inboxes).plan(page);
+    let Some(ProjectionError::Project { source, .. }) = failed else { panic!("{failed:?}") };
+    assert_eq!(source.reason(), "panicked: cannot be routed");
+    assert_eq!(plan.keys(), ["a"]);
+}
+
+#[test]
+fn a_stored_document_of_another_shape_is_told_apart_from_a_refused_event() {
+    let document = Some(Payload::from_bytes(r#"{"balance":1}"#));
+    let stored = Stored::from([("a".to_owned(), StoredDocument { document, position: GlobalPosition::START })]);
+    match plan(vec![sent(1, &["a"], "one")]).fold(&stored) {
+        Err(FoldFailure { error: ProjectionError::Document { key, .. }, .. }) => assert_eq!(key, "a"),
+        _ => panic!("the document is no list of texts"),
+    }
+}
+
+/// An upcaster that makes two events of one.
+struct Halves(&'static str);
+
+impl EventSet for Halves {
+    fn event_types() -> Vec<EventType> {
+        vec![EventType::new("note.sent.v1").unwrap()]
+    }
+
+    fn decode(_: &str, _: &[u8], into: &mut Vec<Self>) -> Result<(), cqrs_core::CodecError> {
+        into.extend([Self("left"), Self("right")]);
+        Ok(())
+    }
+}
+
+struct Collect;
+
+impl Projector for Collect {
+    type Event = Halves;
+    type Document = Vec<String>;
+
+    fn route(&self, _: &Recorded<Halves>, to: &mut Vec<String>) {
+        to.push("all".to_owned());
+    }
+
+    fn project(
+        &self,
+        event: &Recorded<Halves>,
+        _: &str,
+        document: Option<Vec<String>>,
+    ) -> Result<Option<Vec<String>>, ProjectError> {
+        let mut texts = document.unwrap_or_default();
+        texts.push(event.event.0.to_owned());
+        Ok(Some(texts))
+    }
+}
+
+#[test]
+fn what_an_upcaster_makes_of_one_event_is_folded_together() {
+    let planned = Folding::new(Collect).plan(vec![sent(1, &[], ""), sent(2, &[], "")]);
+    assert_eq!((planned.plan.len(), planned.plan.keys().len()), (2, 1));
+    let Ok(writes) = planned.plan.fold(&stored("all", Some(&["left", "right"]), 1)) else { panic!("it folds") };
+    assert_eq!(written(writes), expect([("all", Some(&["left", "right", "left", "right"][..]), 2)]));
+}
