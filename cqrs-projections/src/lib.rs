@@ -63,6 +63,8 @@
 //! ```
 
 mod batch;
+#[cfg(feature = "elasticsearch")]
+mod elasticsearch;
 mod error;
 mod error_policy;
 mod projector;
@@ -72,6 +74,11 @@ mod runner;
 mod supervisor;
 pub mod testing;
 
+#[cfg(feature = "elasticsearch")]
+pub use self::elasticsearch::{
+    Dynamic, ElasticReadModel, ElasticSearch, Facet, FacetBucket, FacetValue, Field, Hit, Mapping, Order, Range,
+    Refresh, SearchPage, SearchQuery,
+};
 pub use error::{ErrorClass, ProjectionError};
 pub use error_policy::{ErrorDecision, ErrorPolicy, RetryTransient};
 pub use projector::{ProjectError, Projector};

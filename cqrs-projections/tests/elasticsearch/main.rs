@@ -1,0 +1,11 @@
+//! Read models in Elasticsearch, on a real server.
+#![cfg(feature = "elasticsearch")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
+
+mod contract;
+mod generations;
+mod place;
+mod running;
+mod search;
+mod server;
+mod writing;

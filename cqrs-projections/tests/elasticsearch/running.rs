@@ -1,0 +1,101 @@
+//! A projection that runs into Elasticsearch.
+
+use std::time::Duration;
+
+use cqrs_core::in_memory::InMemoryEventStore;
+use cqrs_core::{Append, DomainEvent, EventStore, GlobalPosition, NewEvent, ReadModel, Recorded, StreamName};
+use cqrs_projections::{
+    ElasticReadModel, Field, Mapping, Order, ProjectError, Projections, Projector, Range, SearchQuery, WaitError,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::place::Place;
+
+const SOON: Duration = Duration::from_secs(30);
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
+#[event(domain = "course")]
+enum CourseEvent {
+    Created { title: String, price: i64 },
+    Repriced { price: i64 },
+    Withdrawn,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Course {
+    title: String,
+    price: i64,
+}
+
+struct Catalogue;
+
+impl Projector for Catalogue {
+    type Event = CourseEvent;
+    type Document = Course;
+
+    fn route(&self, event: &Recorded<CourseEvent>, to: &mut Vec<String>) {
+        to.push(event.raw.stream.id().to_owned());
+    }
+
+    fn project(
+        &self,
+        event: &Recorded<CourseEvent>,
+        _key: &str,
+        document: Option<Course>,
+    ) -> Result<Option<Course>, ProjectError> {
+        Ok(match event.event.clone() {
+            CourseEvent::Created { title, price } => Some(Course { title, price }),
+            CourseEvent::Repriced { price } => document.map(|course| Course { price, ..course }),
+            CourseEvent::Withdrawn => None,
+        })
+    }
+}
+
+async fn append(store: &InMemoryEventStore, course: u32, events: &[CourseEvent]) -> GlobalPosition {
+    let stream = StreamName::of("course", &course).unwrap();
+    let events = events.iter().map(|event| NewEvent::encode(stream.clone(), event).unwrap()).collect();
+    store.append(Append::new(events)).await.unwrap().position
+}
+
+async fn cheap(model: &ElasticReadModel) -> Vec<(String, Course)> {
+    let query = SearchQuery::new().keyword("rust", ["title"]).range("price", Range::below(100));
+    let query = query.sort("price", Order::Ascending).limit(100);
+    let page = model.search::<Course>("catalogue").unwrap().page(&query).await.unwrap();
+    page.hits.into_iter().map(|hit| (hit.id, hit.document)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_become_searchable_documents_and_a_rebuild_brings_a_new_mapping() {
+    let fields = Mapping::new().field("title", Field::text()).shards(1).replicas(0);
+    let place = Place::with(fields.clone().field("price", Field::keyword())).await;
+    let store = InMemoryEventStore::new();
+    for course in 1..=50 {
+        let created = CourseEvent::Created { title: format!("Rust {course}"), price: i64::from(course) * 100 };
+        append(&store, course, &[created]).await;
+    }
+    append(&store, 7, &[CourseEvent::Repriced { price: 9 }]).await;
+    append(&store, 9, &[CourseEvent::Repriced { price: 50 }]).await;
+    let head = append(&store, 9, &[CourseEvent::Withdrawn]).await;
+
+    let running =
+        Projections::new(store.clone()).add("catalogue", Catalogue, place.model.clone()).start().await.unwrap();
+    running.wait_for(head, SOON).await.unwrap();
+    assert_eq!(place.found().await.unwrap().len(), 49);
+    running.stop().await;
+
+    // Prices are numbers from now on: the index there is does not fit, until the next one is filled.
+    let model = place.model.clone().mapping(fields.field("price", Field::long()));
+    let running = Projections::new(store.clone()).add("catalogue", Catalogue, model.clone()).start().await.unwrap();
+    let stopped = running.wait_for(head.next(), SOON).await.unwrap_err();
+    assert!(matches!(stopped, WaitError::Stopped { .. }), "{stopped:?}");
+    assert_eq!(place.found().await.unwrap().len(), 49, "the former one serves meanwhile");
+
+    running.rebuild("catalogue").batch(10).await.unwrap();
+
+    assert_eq!(cheap(&model).await, [("7".to_owned(), Course { title: "Rust 7".to_owned(), price: 9 })]);
+    let head = append(&store, 8, &[CourseEvent::Repriced { price: 5 }]).await;
+    running.wait_for(head, SOON).await.unwrap();
+    assert_eq!(cheap(&model).await.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["8", "7"]);
+    assert_eq!(model.generations(&place.projection).await.unwrap().len(), 1);
+    running.stop().await;
+}
