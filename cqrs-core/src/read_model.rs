@@ -98,7 +98,8 @@ pub trait ReadModel: Send + Sync + Debug + 'static {
     /// [`ReadModelError`] when the sink cannot be read.
     async fn generations(&self, projection: &ProjectionName) -> Result<Vec<Generation>, ReadModelError>;
 
-    /// A new, empty generation above all others, beside the live one.
+    /// A new, empty generation above all others that ever were, beside the live one: the number of one that was dropped is
+    /// not used again, so that whoever still writes to it cannot reach this one.
     ///
     /// # Errors
     /// [`ReadModelError`] when it cannot be created.

@@ -8,7 +8,7 @@ use super::fold::{Fold, Last};
 use super::{ExecuteError, LoadError, Repository};
 use crate::aggregate::Handle;
 use crate::command::Context;
-use crate::event_store::{Append, AppendError, Appended, NewEvent, ReadStream};
+use crate::event_store::{Append, AppendError, Appended, NewEvent, ReadAll, ReadStream};
 use crate::failure::Failure;
 use crate::id::{CommandId, EventId};
 use crate::name::StreamName;
@@ -160,8 +160,7 @@ impl<A: crate::Apply> Repository<A> {
         let written: Vec<_> =
             page.events.iter().enumerate().take_while(|(index, event)| ours(*index, event.id)).collect();
         let Some((_, last)) = written.last() else {
-            let other = AppendError::EventIdReused { id: first_id, stream: stream.clone(), version: first.version() };
-            return Err(ExecuteError::Permanent(Failure::new(other)));
+            return Err(self.used_elsewhere(first_id, &first).await?);
         };
         Ok(Some(Executed {
             stream: stream.clone(),
@@ -170,6 +169,14 @@ impl<A: crate::Apply> Repository<A> {
             position: last.position,
             repeated: true,
         }))
+    }
+
+    /// The command id belongs to a command on another aggregate: says on which.
+    async fn used_elsewhere(&self, id: EventId, at: &Appended) -> Result<ExecuteError<A::Error>, LoadError> {
+        let read = ReadAll::after(at.first_position.previous()).until(at.first_position).limit(1);
+        let found = self.store.read_all(read).await?.events.pop();
+        let reused = found.map(|event| AppendError::EventIdReused { id, stream: event.stream, version: event.version });
+        Ok(ExecuteError::Permanent(reused.map_or_else(|| Failure::new("the command id is in use"), Failure::new)))
     }
 }
 

@@ -1,0 +1,193 @@
+//! The rules of an append, against a naive model that keeps the whole log and looks everything up.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails is what it is for")]
+
+use cqrs_core::in_memory::InMemoryEventStore;
+use cqrs_core::{
+    Append, AppendError, Condition, EventId, EventStore, EventType, ExpectedVersion, GlobalPosition, NewEvent, Payload,
+    ReadAll, RecordedEvent, StreamName, Version,
+};
+use proptest::prelude::*;
+
+/// Few streams, ids and payloads, so that they meet often.
+fn stream() -> impl Strategy<Value = StreamName> {
+    (0..3u8).prop_map(|number| StreamName::new(format!("account-{number}")).unwrap())
+}
+
+fn expected() -> impl Strategy<Value = ExpectedVersion> {
+    prop_oneof![
+        Just(ExpectedVersion::Any),
+        Just(ExpectedVersion::NoStream),
+        Just(ExpectedVersion::StreamExists),
+        (1..6u64).prop_map(|number| ExpectedVersion::Exact(Version::new(number).unwrap())),
+    ]
+}
+
+fn event() -> impl Strategy<Value = NewEvent> {
+    (stream(), 0..24u128, prop::bool::weighted(0.1)).prop_map(|(stream, id, other)| {
+        let payload = if other { "{\"other\":true}" } else { "{}" };
+        let event_type = EventType::new("account.deposited.v1").unwrap();
+        let id: EventId = format!("{id:032x}").parse().unwrap();
+        NewEvent::raw(stream, event_type, Payload::from_bytes(payload)).with_id(id)
+    })
+}
+
+fn append() -> impl Strategy<Value = Append> {
+    (prop::collection::vec(event(), 1..5), prop::collection::vec((stream(), expected()), 0..3)).prop_map(
+        |(events, conditions)| {
+            conditions.into_iter().fold(Append::new(events), |append, (of, expected)| append.expect(of, expected))
+        },
+    )
+}
+
+/// A new append, or one of those before again, or the rest of one from an event on.
+#[derive(Debug, Clone)]
+enum Step {
+    New(Append),
+    Again { which: prop::sample::Index, cut: prop::sample::Index, expected: Option<ExpectedVersion> },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let again = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), prop::option::of(expected()))
+        .prop_map(|(which, cut, expected)| Step::Again { which, cut, expected });
+    prop_oneof![3 => append().prop_map(Step::New), 1 => again]
+}
+
+fn head(log: &[RecordedEvent], stream: &StreamName) -> Option<Version> {
+    log.iter().filter(|event| event.stream == *stream).map(|event| event.version).max()
+}
+
+fn is_same(new: &NewEvent, recorded: &RecordedEvent) -> bool {
+    (new.id, &new.stream, &new.event_type, &new.payload)
+        == (recorded.id, &recorded.stream, &recorded.event_type, &recorded.payload)
+}
+
+#[derive(Debug, PartialEq)]
+enum Verdict {
+    Written,
+    Repeated,
+    Conflict(StreamName),
+    Reused,
+    Malformed,
+}
+
+/// What the table says, read plainly.
+fn verdict(append: &Append, log: &[RecordedEvent]) -> Verdict {
+    let repeats = |index: usize| append.events[..index].iter().any(|event| event.id == append.events[index].id);
+    let of = |condition: &Condition| match condition {
+        Condition::Stream { stream, .. } => stream.clone(),
+        other => unreachable!("the generator makes no {other:?}"),
+    };
+    let streams: Vec<_> = append.conditions.iter().map(of).collect();
+    if (0..append.events.len()).any(repeats)
+        || (1..streams.len()).any(|index| streams[..index].contains(&streams[index]))
+    {
+        return Verdict::Malformed;
+    }
+    let conflict = append.conditions.iter().find_map(|condition| match condition {
+        Condition::Stream { stream, expected } if !expected.holds(head(log, stream)) => Some(stream.clone()),
+        _ => None,
+    });
+    let known: Vec<Option<&RecordedEvent>> =
+        append.events.iter().map(|event| log.iter().find(|recorded| recorded.id == event.id)).collect();
+    if known.iter().all(Option::is_none) {
+        return conflict.map_or(Verdict::Written, Verdict::Conflict);
+    }
+    // What is known must be the same events, at the beginning, one after the other in each stream.
+    let beginning = known.iter().take_while(|found| found.is_some()).count();
+    let same = append.events.iter().zip(&known).all(|(event, found)| found.is_none_or(|found| is_same(event, found)));
+    if known[beginning..].iter().any(Option::is_some) || !same {
+        return Verdict::Reused;
+    }
+    let mut stands_where_expected = true;
+    for stream in append.events.iter().map(|event| &event.stream) {
+        let versions: Vec<_> =
+            known.iter().flatten().filter(|found| found.stream == *stream).map(|found| found.version.get()).collect();
+        if versions.windows(2).any(|pair| pair[1] != pair[0] + 1) {
+            return Verdict::Reused;
+        }
+        if let Some(first) = versions.first() {
+            stands_where_expected &= append.expected(stream).holds(Version::new(first - 1));
+        }
+    }
+    if beginning == known.len() && stands_where_expected {
+        return Verdict::Repeated;
+    }
+    conflict.map_or(Verdict::Reused, Verdict::Conflict)
+}
+
+async fn log(store: &InMemoryEventStore) -> Vec<RecordedEvent> {
+    store.read_all(ReadAll::after(GlobalPosition::START).limit(10_000)).await.unwrap().events
+}
+
+async fn check(steps: Vec<Step>) {
+    let store = InMemoryEventStore::new();
+    let mut earlier: Vec<Append> = Vec::new();
+    for step in steps {
+        let append = match step {
+            Step::New(append) => append,
+            Step::Again { .. } if earlier.is_empty() => continue,
+            Step::Again { which, cut, expected } => {
+                let mut again = which.get(&earlier).clone();
+                again.events.drain(..cut.index(again.events.len()));
+                if let Some(expected) = expected {
+                    let of = again.events[0].stream.clone();
+                    again.conditions = vec![Condition::Stream { stream: of, expected }];
+                }
+                again
+            }
+        };
+        let before = log(&store).await;
+        let verdict = verdict(&append, &before);
+        let answer = store.append(append.clone()).await;
+        let after = log(&store).await;
+        match &answer {
+            Ok(appended) => {
+                assert_eq!(verdict, if appended.repeated { Verdict::Repeated } else { Verdict::Written });
+                let written = if appended.repeated { 0 } else { append.events.len() };
+                assert_eq!(after[..before.len()], before, "what is there stays as it is");
+                assert_eq!(after.len(), before.len() + written);
+                for (event, version) in append.events.iter().zip(&appended.versions) {
+                    let found: Vec<_> = after.iter().filter(|recorded| recorded.id == event.id).collect();
+                    assert_eq!(found.len(), 1, "a success is in the log exactly once");
+                    assert!(is_same(event, found[0]) && found[0].version == *version);
+                }
+                let place = |id: EventId| after.iter().find(|event| event.id == id).unwrap().position;
+                let (first, last) = (append.events[0].id, append.events[append.events.len() - 1].id);
+                assert_eq!((appended.first_position, appended.position), (place(first), place(last)));
+                if !appended.repeated {
+                    earlier.push(append);
+                }
+            }
+            Err(error) => {
+                assert_eq!(after, before, "what is refused changes nothing: {error:?}");
+                match error {
+                    AppendError::Conflict { stream, expected, actual } => {
+                        assert_eq!((&verdict, *actual), (&Verdict::Conflict(stream.clone()), head(&before, stream)));
+                        assert_eq!(append.expected(stream), *expected);
+                    }
+                    AppendError::EventIdReused { id, stream, version } => {
+                        assert_eq!(verdict, Verdict::Reused);
+                        let found = before.iter().find(|event| event.id == *id).unwrap();
+                        assert_eq!((&found.stream, found.version), (stream, *version), "it says where the id stands");
+                    }
+                    AppendError::Invalid(_) => assert_eq!(verdict, Verdict::Malformed),
+                    error => panic!("{error:?}"),
+                }
+            }
+        }
+    }
+    // Whatever came after it, every success can be repeated, and writes nothing.
+    let before = log(&store).await;
+    for append in earlier {
+        assert!(store.append(append).await.unwrap().repeated);
+    }
+    assert_eq!(log(&store).await, before);
+}
+
+proptest! {
+    #[test]
+    fn a_success_is_in_the_log_once_and_a_refusal_changes_nothing(steps in prop::collection::vec(step(), 1..40)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(check(steps));
+    }
+}

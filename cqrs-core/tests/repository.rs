@@ -1,0 +1,21 @@
+//! [`Repository`](cqrs_core::Repository) on the stores in memory.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails is what it is for")]
+
+#[path = "repository/as_of.rs"]
+mod as_of;
+#[path = "repository/conflicts.rs"]
+mod conflicts;
+#[path = "repository/context.rs"]
+mod context;
+#[path = "repository/counter.rs"]
+mod counter;
+#[path = "repository/executing.rs"]
+mod executing;
+#[path = "repository/loading.rs"]
+mod loading;
+#[path = "repository/repeated_commands.rs"]
+mod repeated_commands;
+#[path = "repository/snapshots.rs"]
+mod snapshots;
+#[path = "repository/watched_store.rs"]
+mod watched_store;

@@ -1,0 +1,102 @@
+//! An event store that counts what is asked of it, and can interfere.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use cqrs_core::in_memory::InMemoryEventStore;
+use cqrs_core::{
+    Append, AppendError, Appended, EventId, EventStore, EventType, Failure, Filter, GlobalPosition, Head, LogPage,
+    NewEvent, Payload, ReadAll, ReadStream, StoreError, StreamPage, Subscription,
+};
+
+#[derive(Debug, Clone, Default)]
+pub struct WatchedStore {
+    pub inner: InMemoryEventStore,
+    counts: Arc<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    read: AtomicUsize,
+    appends: AtomicUsize,
+    rivals: AtomicUsize,
+    lost_answers: AtomicUsize,
+    unavailable: AtomicUsize,
+}
+
+impl WatchedStore {
+    /// How many events of streams were read since it was last asked.
+    pub fn events_read(&self) -> usize {
+        self.counts.read.swap(0, Ordering::SeqCst)
+    }
+
+    /// How many appends were tried since it was last asked.
+    pub fn appends(&self) -> usize {
+        self.counts.appends.swap(0, Ordering::SeqCst)
+    }
+
+    /// Lets a rival write to the stream just before each of the next `times` appends.
+    pub fn with_rivals(self, times: usize) -> Self {
+        self.counts.rivals.store(times, Ordering::SeqCst);
+        self
+    }
+
+    /// Writes the next append, but does not answer it.
+    pub fn lose_the_next_answer(&self) {
+        self.counts.lost_answers.store(1, Ordering::SeqCst);
+    }
+
+    /// Is not there for the next append.
+    pub fn miss_the_next_append(&self) {
+        self.counts.unavailable.store(1, Ordering::SeqCst);
+    }
+}
+
+fn take_one(left: &AtomicUsize) -> bool {
+    left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+}
+
+#[async_trait]
+impl EventStore for WatchedStore {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        self.counts.appends.fetch_add(1, Ordering::SeqCst);
+        if take_one(&self.counts.unavailable) {
+            return Err(AppendError::Transient(Failure::new("down for a moment")));
+        }
+        if take_one(&self.counts.rivals) {
+            let added = EventType::new("counter.added.v1").unwrap();
+            let rival =
+                NewEvent::raw(append.events[0].stream.clone(), added, Payload::from_bytes(r#"{"amount":1000}"#));
+            self.inner.append(Append::new(vec![rival])).await?;
+        }
+        let ids = append.event_ids();
+        let appended = self.inner.append(append).await?;
+        match take_one(&self.counts.lost_answers) {
+            true => Err(AppendError::Unknown { event_ids: ids, source: Failure::new("the line went dead") }),
+            false => Ok(appended),
+        }
+    }
+
+    async fn outcome(&self, ids: &[EventId]) -> Result<Option<Appended>, AppendError> {
+        self.inner.outcome(ids).await
+    }
+
+    async fn read_stream(&self, read: ReadStream) -> Result<StreamPage, StoreError> {
+        let page = self.inner.read_stream(read).await?;
+        self.counts.read.fetch_add(page.events.len(), Ordering::SeqCst);
+        Ok(page)
+    }
+
+    async fn read_all(&self, read: ReadAll) -> Result<LogPage, StoreError> {
+        self.inner.read_all(read).await
+    }
+
+    async fn head(&self) -> Result<Head, StoreError> {
+        self.inner.head().await
+    }
+
+    async fn subscribe(&self, after: GlobalPosition, filter: Filter) -> Result<Box<dyn Subscription>, StoreError> {
+        self.inner.subscribe(after, filter).await
+    }
+}
