@@ -106,8 +106,11 @@ impl Rebuild {
         let Some(projection) = projection else {
             return Err(RebuildError::UnknownProjection { name });
         };
-        let Ok(running) = Arc::clone(&projection.rebuild).try_lock_owned() else {
-            return Err(RebuildError::AlreadyRunning { name });
+        let running = match Arc::clone(&projection.rebuild).try_lock_owned() {
+            Ok(running) => running,
+            // It was dropped, and cleans up.
+            Err(_) if projection.rebuild_is_cancelled() => Arc::clone(&projection.rebuild).lock_owned().await,
+            Err(_) => return Err(RebuildError::AlreadyRunning { name }),
         };
         let (cancel, cancelled) = watch::channel(false);
         let cancel = CancelOnDrop(Arc::new(cancel));

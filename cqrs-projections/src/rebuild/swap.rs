@@ -26,7 +26,7 @@ pub(super) async fn rebuild(
 ) -> Result<Rebuilt, Failed> {
     let _shown = Shown::new(&projection);
     observer.begin();
-    let begun = unless(&mut cancelled, begin(&projection)).await?;
+    let begun = begin(&projection, &mut cancelled).await?;
     let target = Target { projection: projection.name.clone(), generation: begun, partition: PARTITION };
     let mut fill = Fill::new(&projection, observer, batch, target);
     let done = match unless(&mut cancelled, fill.catch_up()).await {
@@ -46,12 +46,13 @@ pub(super) async fn rebuild(
 }
 
 /// Drops what earlier rebuilds left behind, and begins a new generation.
-async fn begin(projection: &Projection) -> Result<Generation, ProjectionError> {
+async fn begin(projection: &Projection, cancelled: &mut watch::Receiver<bool>) -> Result<Generation, Failed> {
     let mut retries = Retries::new(projection);
     loop {
+        // Not cut off in the middle, where nobody would know the generation that it begins.
         match begin_once(projection).await {
             Ok(generation) => return Ok(generation),
-            Err(error) => retries.failed(error.into()).await?,
+            Err(error) => unless(cancelled, retries.failed(error.into())).await?,
         }
     }
 }

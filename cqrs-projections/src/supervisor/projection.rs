@@ -114,6 +114,11 @@ impl Projection {
         !tasks.closed
     }
 
+    /// Whether the rebuild that is running was cancelled.
+    pub(crate) fn rebuild_is_cancelled(&self) -> bool {
+        self.tasks().rebuild.as_ref().is_some_and(|rebuild| *rebuild.cancel.borrow())
+    }
+
     /// Cancels a rebuild, waits until it has cleaned up, and stops the runner.
     pub(crate) async fn stop(&self) {
         let rebuild = {

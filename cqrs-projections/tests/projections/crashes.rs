@@ -1,0 +1,112 @@
+use cqrs_core::EventStore;
+use cqrs_projections::{ProjectionState, Projections, Running, StopReason};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::faulty::{Fault, FaultySink, FaultyStore};
+use crate::ledger::{LONG, Sheets, append_some, documents, generations, oracle, quick};
+
+const NAME: &str = "sheets";
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// Events are appended.
+    Append(u64),
+    /// Everything goes on for so many turns of the scheduler.
+    Run(u8),
+    /// The next calls of the sink end so.
+    SinkFaults(Vec<Fault>),
+    /// The next calls of the store end so.
+    StoreFaults(Vec<Fault>),
+    /// The process dies, whatever it is doing, and another one is started.
+    Crash,
+    /// A second process is started while the first runs.
+    TakeOver,
+    /// The whole log is folded again, in the background.
+    Rebuild,
+}
+
+fn faults() -> impl Strategy<Value = Vec<Fault>> {
+    let fault =
+        prop_oneof![3 => Just(Fault::None), 1 => Just(Fault::Before), 1 => Just(Fault::After), 1 => Just(Fault::Torn)];
+    vec(fault, 1..6)
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (0..1_000_u64).prop_map(Step::Append),
+        6 => (1..60_u8).prop_map(Step::Run),
+        2 => faults().prop_map(Step::SinkFaults),
+        1 => faults().prop_map(Step::StoreFaults),
+        2 => Just(Step::Crash),
+        1 => Just(Step::TakeOver),
+        1 => Just(Step::Rebuild),
+    ];
+    vec(step, 1..40)
+}
+
+async fn turns(count: u8) {
+    for _ in 0..count {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn start(store: &FaultyStore, sink: &FaultySink) -> Running {
+    let projections = Projections::new(store.clone()).add(NAME, Sheets, sink.clone());
+    projections.error_policy(quick()).start().await.unwrap()
+}
+
+async fn live_through(steps: Vec<Step>, page: usize) {
+    let (store, sink) = (FaultyStore::new().page(page), FaultySink::new());
+    let mut running = start(&store, &sink).await;
+    let mut former = Vec::new();
+    for step in steps {
+        match step {
+            Step::Append(seed) => drop(append_some(&store, seed..seed + 1 + seed % 4).await),
+            Step::Run(count) => turns(count).await,
+            Step::SinkFaults(faults) => sink.faults.any(faults),
+            Step::StoreFaults(faults) => store.faults.any(faults),
+            Step::Crash => {
+                former.clear();
+                drop(running);
+                running = start(&store, &sink).await;
+            }
+            Step::TakeOver => {
+                let newer = start(&store, &sink).await;
+                former.push(std::mem::replace(&mut running, newer));
+            }
+            Step::Rebuild => drop(tokio::spawn(running.rebuild(NAME).batch(page).into_future())),
+        }
+    }
+    store.faults.heal();
+    sink.faults.heal();
+    let head = store.head().await.unwrap().position;
+    // A rebuild of a former owner may have taken the target from the newest one.
+    let waited = running.wait_for(head, LONG).await;
+    if waited.is_err() {
+        let status = running.status().await.swap_remove(0);
+        assert_eq!(status.state, ProjectionState::Stopped(StopReason::Failed), "{waited:?}");
+        assert!(!former.is_empty(), "nobody else was there: {waited:?}");
+    }
+    former.clear();
+    drop(running);
+    turns(50).await;
+
+    let running = start(&store, &sink).await;
+    running.wait_for(head, LONG).await.unwrap();
+    assert_eq!(documents(&sink.inner(), NAME).await, oracle(&store.inner).await);
+    running.rebuild(NAME).await.unwrap();
+    assert_eq!(documents(&sink.inner(), NAME).await, oracle(&store.inner).await);
+    assert_eq!(generations(&sink.inner(), NAME).await.len(), 1);
+    running.stop().await;
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(192))]
+
+    #[test]
+    fn whatever_happens_the_documents_are_those_of_the_log(steps in steps(), page in 1..7_usize) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(live_through(steps, page));
+    }
+}

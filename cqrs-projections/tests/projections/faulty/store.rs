@@ -1,0 +1,84 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cqrs_core::in_memory::InMemoryEventStore;
+use cqrs_core::{
+    Append, AppendError, Appended, CatchUpSubscription, EventId, EventStore, Filter, GlobalPosition, Head, LogPage,
+    ReadAll, ReadStream, StoreError, StoreId, StreamPage, Subscription, Wake,
+};
+use tokio::sync::watch;
+
+use super::Faults;
+
+/// A store in memory whose reads fail when they are told to. Clones share it.
+#[derive(Debug, Clone)]
+pub struct FaultyStore {
+    pub inner: InMemoryEventStore,
+    pub faults: Faults,
+    newest: watch::Sender<GlobalPosition>,
+    /// Pages of live readers hold so many events at most.
+    page: usize,
+    /// What it says that it is: a restored store keeps its identity.
+    store_id: Option<StoreId>,
+}
+
+impl FaultyStore {
+    pub fn new() -> Self {
+        let newest = watch::Sender::new(GlobalPosition::START);
+        Self {
+            inner: InMemoryEventStore::new(),
+            faults: Faults::default(),
+            newest,
+            page: usize::MAX >> 1,
+            store_id: None,
+        }
+    }
+
+    pub fn page(mut self, events: usize) -> Self {
+        self.page = events;
+        self
+    }
+
+    pub fn restored(mut self, from: StoreId) -> Self {
+        self.store_id = Some(from);
+        self
+    }
+}
+
+#[async_trait]
+impl EventStore for FaultyStore {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        let appended = self.inner.append(append).await?;
+        self.newest.send_replace(appended.position);
+        Ok(appended)
+    }
+
+    async fn outcome(&self, ids: &[EventId]) -> Result<Option<Appended>, AppendError> {
+        self.inner.outcome(ids).await
+    }
+
+    async fn read_stream(&self, read: ReadStream) -> Result<StreamPage, StoreError> {
+        self.inner.read_stream(read).await
+    }
+
+    async fn read_all(&self, read: ReadAll) -> Result<LogPage, StoreError> {
+        let limit = read.limit.min(self.page);
+        let call = self.inner.read_all(read.limit(limit));
+        self.faults.around("read_all", call, StoreError::Transient, StoreError::Permanent).await
+    }
+
+    async fn head(&self) -> Result<Head, StoreError> {
+        let call = self.inner.head();
+        let head = self.faults.around("head", call, StoreError::Transient, StoreError::Permanent).await?;
+        Ok(Head { store_id: self.store_id.unwrap_or(head.store_id), ..head })
+    }
+
+    async fn subscribe(&self, after: GlobalPosition, filter: Filter) -> Result<Box<dyn Subscription>, StoreError> {
+        let (store, wake) = (Arc::new(self.clone()), Wake::new(self.newest.subscribe()));
+        let poll = Duration::from_millis(50);
+        let call = async { Ok(CatchUpSubscription::new(store, after, filter, wake, poll)) };
+        let subscription = self.faults.around("subscribe", call, StoreError::Transient, StoreError::Permanent).await?;
+        Ok(Box::new(subscription))
+    }
+}

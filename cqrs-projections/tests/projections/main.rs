@@ -1,0 +1,12 @@
+//! Projections over stores and read models that fail in every way: the documents always equal those of an oracle.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+
+mod crashes;
+mod faulty;
+mod ledger;
+mod ownership;
+mod rebuilding;
+mod recovery;
+mod running;
+mod testing;
