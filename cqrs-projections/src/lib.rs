@@ -69,6 +69,8 @@ mod error;
 mod error_policy;
 mod projector;
 mod rebuild;
+#[cfg(feature = "redis")]
+mod redis;
 mod retry;
 mod runner;
 mod supervisor;
@@ -83,6 +85,8 @@ pub use error::{ErrorClass, ProjectionError};
 pub use error_policy::{ErrorDecision, ErrorPolicy, RetryTransient};
 pub use projector::{ProjectError, Projector};
 pub use rebuild::{Rebuild, RebuildError, RebuildProgress, Rebuilt};
+#[cfg(feature = "redis")]
+pub use redis::{RedisConnect, RedisReadModel};
 pub use retry::Backoff;
 pub use supervisor::{
     Lagging, ProjectionState, ProjectionStatus, Projections, Running, StartError, StopReason, WaitError,

@@ -1,0 +1,51 @@
+//! The port, one method after the other.
+
+use async_trait::async_trait;
+use cqrs_core::{
+    Batch, Checkpoint, FencingToken, Generation, ProjectionName, ReadModel, ReadModelError, StoredDocument, Target,
+};
+
+use super::RedisReadModel;
+
+#[async_trait]
+impl ReadModel for RedisReadModel {
+    async fn open(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
+        self.open_live(projection).await
+    }
+
+    async fn live(&self, projection: &ProjectionName) -> Result<Option<Generation>, ReadModelError> {
+        self.find_live(projection).await
+    }
+
+    async fn generations(&self, projection: &ProjectionName) -> Result<Vec<Generation>, ReadModelError> {
+        self.list(projection).await
+    }
+
+    async fn begin(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
+        self.create(projection).await
+    }
+
+    async fn swap(&self, projection: &ProjectionName, to: Generation) -> Result<(), ReadModelError> {
+        self.make_live(projection, to).await
+    }
+
+    async fn drop_generation(&self, projection: &ProjectionName, generation: Generation) -> Result<(), ReadModelError> {
+        self.remove(projection, generation).await
+    }
+
+    async fn fence(&self, target: &Target, token: FencingToken) -> Result<Option<Checkpoint>, ReadModelError> {
+        self.take_over(target, token).await
+    }
+
+    async fn checkpoint(&self, target: &Target) -> Result<(Option<FencingToken>, Option<Checkpoint>), ReadModelError> {
+        self.find_checkpoint(target).await
+    }
+
+    async fn load(&self, target: &Target, keys: &[String]) -> Result<Vec<Option<StoredDocument>>, ReadModelError> {
+        self.find(target, keys).await
+    }
+
+    async fn apply(&self, target: &Target, batch: Batch) -> Result<(), ReadModelError> {
+        self.write(target, batch).await
+    }
+}

@@ -1,0 +1,12 @@
+//! The read model in Redis, on the real server of `REDIS_URL`.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod redis {
+    mod batches;
+    mod contract;
+    mod generations;
+    mod layout;
+    mod proxy;
+    mod recovery;
+    mod scratch;
+}

@@ -1,0 +1,56 @@
+//! What other programs may rely on: the names of the keys and what they hold.
+
+use cqrs_core::{ReadModel, ReadModelError};
+use cqrs_projections::RedisReadModel;
+
+use super::scratch::{Scratch, batch, load, owned, removal, stored, summary, url, write};
+
+#[tokio::test]
+async fn the_keys_are_as_documented() {
+    let scratch = Scratch::new();
+    let model = scratch.model().await;
+    let target = owned(&model).await;
+    let documents = vec![write("ACC-1", "{\"balance\": 300000}", 8), write("ACC-2", "{\"balance\": 0}", 9)];
+    model.apply(&target, batch(0, 9, documents)).await.unwrap();
+    model.begin(&summary()).await.unwrap();
+
+    let dump: String = scratch.dump().iter().map(|(key, held)| format!("{key} = {held}\n")).collect();
+    assert_eq!(dump, include_str!("layout.txt"));
+}
+
+#[tokio::test]
+async fn a_prefix_keeps_read_models_apart() {
+    let (one, other) = (Scratch::new(), Scratch::new());
+    one.model().await.open(&summary()).await.unwrap();
+    assert_eq!(other.model().await.live(&summary()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_bad_prefix_or_address_is_refused_when_connecting() {
+    for connect in [RedisReadModel::connect(url()).prefix("a{b"), RedisReadModel::connect("http://localhost/")] {
+        let error = connect.await.unwrap_err();
+        assert!(matches!(error, ReadModelError::Permanent(_)), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_needs_the_documented_rights_only() {
+    let scratch = Scratch::new();
+    let rights = "+evalsha +script|load +hget +hmget +hset +hdel +hkeys +hexists +hincrby +mget +mset +unlink +type +sadd \
+                  +srem +sscan";
+    let keys = "~{*";
+    let mut create = vec!["ACL", "SETUSER", &scratch.prefix, "on", ">secret", keys];
+    create.extend(rights.split_ascii_whitespace());
+    let _: () = scratch.command(&create);
+
+    let url = url().replace("redis://", &format!("redis://{}:secret@", scratch.prefix));
+    let model = RedisReadModel::connect(url).prefix(&scratch.prefix).await.unwrap();
+    let first = owned(&model).await;
+    model.apply(&first, batch(0, 5, vec![write("a", "1", 5), write("b", "1", 5)])).await.unwrap();
+    model.apply(&first, batch(5, 6, vec![removal("a", 6)])).await.unwrap();
+    assert_eq!(load(&model, &first, &["a", "b"]).await, [None, stored("1", 5)]);
+    let second = model.begin(&summary()).await.unwrap();
+    model.swap(&summary(), second).await.unwrap();
+    model.drop_generation(&summary(), first.generation).await.unwrap();
+    assert_eq!(model.generations(&summary()).await.unwrap(), [second]);
+}
