@@ -44,7 +44,8 @@ pub async fn run(options: Options, report: &Report) -> Result<(), Error> {
     let mut plain: Vec<(usize, Vec<Measured>)> = Vec::new();
     for round in 1..=options.rounds {
         let opened = options.store.open().await?;
-        let measured = group_append(Arc::clone(&opened.store), &options, duration).await?;
+        let measured =
+            group_append(Arc::clone(&opened.store), options.appenders, options.events as u64, duration).await?;
         report.note(&format!("round {round}: {:.0} events/s", measured.per_second));
         subject.push(measured);
         opened.close().await?;
@@ -89,9 +90,13 @@ pub async fn run(options: Options, report: &Report) -> Result<(), Error> {
     })
 }
 
-async fn group_append(store: Arc<dyn EventStore>, options: &Options, duration: Duration) -> Result<Measured, Error> {
-    let events = options.events as u64;
-    load(options.appenders, duration, move |caller, call| {
+pub async fn group_append(
+    store: Arc<dyn EventStore>,
+    appenders: usize,
+    events: u64,
+    duration: Duration,
+) -> Result<Measured, Error> {
+    load(appenders, duration, move |caller, call| {
         let store = Arc::clone(&store);
         async move {
             let stream = StreamName::of("account", &caller)?;

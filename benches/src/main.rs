@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod append;
 mod catchup;
+mod command;
 mod database;
 mod hydrate;
 mod measure;
@@ -30,6 +31,10 @@ struct Arguments {
 enum Bench {
     /// Appends by many callers at once, beside one plain insert per append.
     Append(append::Options),
+    /// The whole way of a command through the repository, beside bare appends.
+    Command(command::Options),
+    /// Commands of many callers on one aggregate, beside one commit per command.
+    Hot(command::Options),
     /// The state of one aggregate with a long history, folded and from a snapshot.
     Hydrate(hydrate::Options),
     /// The whole log from its start, decoded, beside a bare binary COPY of the same rows.
@@ -42,6 +47,8 @@ async fn main() -> Result<(), Error> {
     let report = report::Report::new(arguments.json);
     match arguments.bench {
         Bench::Append(options) => append::run(options, &report).await,
+        Bench::Command(options) => command::run(options, &report).await,
+        Bench::Hot(options) => command::run_hot(options, &report).await,
         Bench::Hydrate(options) => hydrate::run(options, &report).await,
         Bench::Catchup(options) => catchup::run(options, &report).await,
     }

@@ -1,6 +1,6 @@
 //! What is written and read: events of about 200 bytes of an account.
 
-use cqrs_core::{Aggregate, Apply, DomainEvent, NewEvent, StreamName};
+use cqrs_core::{Aggregate, Apply, DomainEvent, Handle, NewEvent, StreamName};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -44,4 +44,13 @@ pub fn event(number: u64) -> AccountEvent {
 
 pub fn new_event(stream: &StreamName, number: u64) -> Result<NewEvent, Error> {
     Ok(NewEvent::encode(stream.clone(), &event(number))?)
+}
+
+/// One entry on an account; its number makes it different from the others.
+pub struct Enter(pub u64);
+
+impl Handle<Enter> for Account {
+    fn handle(&self, command: &Enter) -> Result<Vec<AccountEvent>, AccountError> {
+        Ok(vec![event(command.0)])
+    }
 }

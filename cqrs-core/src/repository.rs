@@ -7,6 +7,7 @@ use std::sync::Arc;
 mod error;
 mod execute;
 mod fold;
+mod line;
 mod load;
 mod snapshots;
 
@@ -17,6 +18,7 @@ pub use load::Loaded;
 use crate::aggregate::Apply;
 use crate::event_store::EventStore;
 use crate::snapshot_store::SnapshotStore;
+use line::Lines;
 use snapshots::Snapshots;
 
 /// Loads aggregates of one kind and carries out commands on them.
@@ -25,6 +27,7 @@ use snapshots::Snapshots;
 pub struct Repository<A: Apply> {
     store: Arc<dyn EventStore>,
     snapshots: Option<Snapshots<A>>,
+    lines: Option<Lines<A>>,
     conflict_retries: usize,
     aggregate: PhantomData<fn() -> A>,
 }
@@ -33,7 +36,7 @@ impl<A: Apply> Repository<A> {
     /// Aggregates whose events are in `store`.
     #[must_use]
     pub fn new(store: impl EventStore) -> Self {
-        Self { store: Arc::new(store), snapshots: None, conflict_retries: 10, aggregate: PhantomData }
+        Self { store: Arc::new(store), snapshots: None, lines: None, conflict_retries: 10, aggregate: PhantomData }
     }
 
     /// Takes snapshots as the aggregate's [`SnapshotPolicy`](crate::SnapshotPolicy) says, and loads from them. They are
@@ -44,6 +47,18 @@ impl<A: Apply> Repository<A> {
         A: serde::Serialize + serde::de::DeserializeOwned,
     {
         self.snapshots = A::SNAPSHOT.map(|policy| Snapshots::new(Arc::new(snapshots), policy));
+        self
+    }
+
+    /// Keeps up to so many aggregates in memory, so that a command on one of them is one append and no read.
+    ///
+    /// Commands on one aggregate are then decided in line, each on the state that the one before it leaves; those that
+    /// arrive while an append is being committed are written together in the next one. The state is checked by the append
+    /// itself: what others wrote is a conflict, and the command is decided again. A rejection, or a decision that there is
+    /// nothing to do, is given only after the log was found unchanged.
+    #[must_use]
+    pub fn cache(mut self, aggregates: u64) -> Self {
+        self.lines = Some(Lines::new(aggregates));
         self
     }
 
@@ -61,6 +76,7 @@ impl<A: Apply> Clone for Repository<A> {
         Self {
             store: Arc::clone(&self.store),
             snapshots: self.snapshots.clone(),
+            lines: self.lines.clone(),
             conflict_retries: self.conflict_retries,
             aggregate: PhantomData,
         }
@@ -73,6 +89,7 @@ impl<A: Apply> fmt::Debug for Repository<A> {
             .field("category", &A::CATEGORY)
             .field("store", &self.store)
             .field("snapshots", &self.snapshots)
+            .field("lines", &self.lines)
             .field("conflict_retries", &self.conflict_retries)
             .finish()
     }

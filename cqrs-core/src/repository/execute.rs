@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 use super::fold::{Fold, Last};
 use super::{ExecuteError, LoadError, Repository};
@@ -39,6 +39,7 @@ impl<A: crate::Apply> Repository<A> {
     pub async fn execute<C>(&self, id: &A::Id, command: C) -> Result<Executed, ExecuteError<A::Error>>
     where
         A: Handle<C>,
+        C: Send + Sync + 'static,
     {
         self.execute_with(id, command, Context::new()).await
     }
@@ -55,39 +56,74 @@ impl<A: crate::Apply> Repository<A> {
     ) -> Result<Executed, ExecuteError<A::Error>>
     where
         A: Handle<C>,
+        C: Send + Sync + 'static,
     {
         let stream = StreamName::of(A::CATEGORY, id).map_err(LoadError::from)?;
-        let given = context.given_command_id();
-        let command_id = given.unwrap_or_else(CommandId::new);
-        let mut pauses = ExponentialBuilder::default()
+        let command_id = context.given_command_id().unwrap_or_else(CommandId::new);
+        match &self.lines {
+            Some(lines) => {
+                let decide = Box::new(move |state: &A| state.handle(&command));
+                self.execute_in_line(lines, &stream, decide, context, command_id).await
+            }
+            None => self.execute_alone(&stream, &command, &context, command_id).await,
+        }
+    }
+
+    /// Loads, decides and appends, until no other writer was faster.
+    async fn execute_alone<C>(
+        &self,
+        stream: &StreamName,
+        command: &C,
+        context: &Context,
+        command_id: CommandId,
+    ) -> Result<Executed, ExecuteError<A::Error>>
+    where
+        A: Handle<C>,
+    {
+        let mut pauses = self.pauses();
+        loop {
+            let fold = self.fold(stream, None).await?;
+            let outcome = match self.decide(stream, command, context, command_id, fold).await {
+                Err(conflict @ ExecuteError::Conflict { .. }) if context.expected_version().is_none() => {
+                    match pauses.next() {
+                        Some(pause) => {
+                            tokio::time::sleep(pause).await;
+                            continue;
+                        }
+                        None => Err(conflict),
+                    }
+                }
+                outcome => outcome,
+            };
+            return match context.given_command_id() {
+                Some(id) => self.unless_repeated(stream, id, outcome).await,
+                None => outcome,
+            };
+        }
+    }
+
+    /// Pauses between attempts of a command that met a conflict.
+    pub(super) fn pauses(&self) -> ExponentialBackoff {
+        ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(1))
             .with_max_delay(Duration::from_millis(100))
             .with_max_times(self.conflict_retries)
             .with_jitter()
-            .build();
-        loop {
-            let fold = self.fold(&stream, None).await?;
-            let (error, retry) = match self.decide(&stream, &command, &context, command_id, fold).await {
-                Ok(executed) if executed.events > 0 || given.is_none() => return Ok(executed),
-                Ok(nothing_to_do) => {
-                    let first = self.first_outcome(&stream, command_id).await?;
-                    return Ok(first.unwrap_or(nothing_to_do));
-                }
-                Err(Refused::Final(error)) => (error, false),
-                Err(Refused::Conflict(error)) => (error, context.expected_version().is_none()),
-            };
-            // What refuses the command may be what the same command did before.
-            if given.is_some()
-                && !retry
-                && !matches!(error, ExecuteError::Unknown { .. } | ExecuteError::Transient(_))
-                && let Some(first) = self.first_outcome(&stream, command_id).await?
-            {
-                return Ok(first);
-            }
-            match pauses.next() {
-                Some(pause) if retry => tokio::time::sleep(pause).await,
-                _ => return Err(error),
-            }
+            .build()
+    }
+
+    /// The outcome of a command that may have been carried out before: what refuses it, or leaves it nothing to do, may be
+    /// what it did itself.
+    pub(super) async fn unless_repeated(
+        &self,
+        stream: &StreamName,
+        command: CommandId,
+        outcome: Result<Executed, ExecuteError<A::Error>>,
+    ) -> Result<Executed, ExecuteError<A::Error>> {
+        match &outcome {
+            Ok(executed) if executed.events > 0 => outcome,
+            Err(ExecuteError::Unknown { .. } | ExecuteError::Transient(_)) => outcome,
+            _ => self.first_outcome(stream, command).await?.map_or(outcome, Ok),
         }
     }
 
@@ -98,7 +134,7 @@ impl<A: crate::Apply> Repository<A> {
         context: &Context,
         command_id: CommandId,
         mut fold: Fold<A>,
-    ) -> Result<Executed, Refused<A::Error>>
+    ) -> Result<Executed, ExecuteError<A::Error>>
     where
         A: Handle<C>,
     {
@@ -106,13 +142,9 @@ impl<A: crate::Apply> Repository<A> {
         if let Some(expected) = context.expected_version()
             && !expected.holds(fold.version())
         {
-            return Err(Refused::Conflict(ExecuteError::Conflict {
-                stream: stream.clone(),
-                expected,
-                actual: fold.version(),
-            }));
+            return Err(ExecuteError::Conflict { stream: stream.clone(), expected, actual: fold.version() });
         }
-        let events = fold.state.handle(command).map_err(|error| Refused::Final(ExecuteError::Domain(error)))?;
+        let events = fold.state.handle(command).map_err(ExecuteError::Domain)?;
         if events.is_empty() {
             return Ok(Executed {
                 stream: stream.clone(),
@@ -122,14 +154,9 @@ impl<A: crate::Apply> Repository<A> {
                 repeated: false,
             });
         }
-        let append =
-            encode::<A>(stream, &events, context, command_id).map_err(Refused::Final)?.expect(stream.clone(), found);
-        let last_id = append.events.last().map(|event| event.id);
-        let appended = match self.store.append(append).await {
-            Ok(appended) => appended,
-            Err(error @ AppendError::Conflict { .. }) => return Err(Refused::Conflict(error.into())),
-            Err(error) => return Err(Refused::Final(error.into())),
-        };
+        let encoded = encode::<A>(stream, &events, context, command_id)?;
+        let last_id = encoded.last().map(|event| event.id);
+        let appended = self.store.append(Append::new(encoded).expect(stream.clone(), found)).await?;
         if let (Some(snapshots), Some(event_id), false) = (&self.snapshots, last_id, appended.repeated) {
             let last = Last {
                 version: appended.version(),
@@ -138,7 +165,7 @@ impl<A: crate::Apply> Repository<A> {
                 recorded_at: appended.recorded_at,
             };
             fold.add_written(&events, last, context.occurred().unwrap_or(appended.recorded_at));
-            snapshots.save_when_due(stream, &fold);
+            snapshots.save_when_due(stream, &mut fold);
         }
         Ok(executed(stream, &appended))
     }
@@ -180,29 +207,23 @@ impl<A: crate::Apply> Repository<A> {
     }
 }
 
-/// Why a decision was not written: for good, or because another writer was faster.
-enum Refused<E: std::error::Error + Send + Sync + 'static> {
-    Final(ExecuteError<E>),
-    Conflict(ExecuteError<E>),
-}
-
-fn encode<A: crate::Apply>(
+/// The events of a command, with ids that derive from its own.
+pub(super) fn encode<A: crate::Apply>(
     stream: &StreamName,
     events: &[A::Event],
     context: &Context,
     command: CommandId,
-) -> Result<Append, ExecuteError<A::Error>> {
+) -> Result<Vec<NewEvent>, ExecuteError<A::Error>> {
     let metadata = context.metadata(command);
-    let mut append = Append::new(Vec::with_capacity(events.len()));
-    for (index, event) in (0u32..).zip(events) {
+    let encode = |(index, event): (u32, &A::Event)| {
         let mut event = NewEvent::encode(stream.clone(), event)
             .map_err(|error| ExecuteError::Permanent(Failure::new(error)))?
             .with_id(EventId::derive(command, index))
             .with_metadata(metadata.clone());
         event.occurred_at = context.occurred();
-        append.events.push(event);
-    }
-    Ok(append)
+        Ok(event)
+    };
+    (0u32..).zip(events).map(encode).collect()
 }
 
 fn executed(stream: &StreamName, appended: &Appended) -> Executed {

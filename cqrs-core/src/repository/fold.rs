@@ -18,7 +18,6 @@ pub(super) struct Last {
 }
 
 /// A state, and what it is folded from.
-#[derive(Debug, Clone)]
 pub(super) struct Fold<A: Apply> {
     pub state: A,
     pub last: Option<Last>,
@@ -27,6 +26,12 @@ pub(super) struct Fold<A: Apply> {
     /// The version of the snapshot that the fold began with.
     pub snapshot: Option<Version>,
     decoded: Vec<A::Event>,
+}
+
+impl<A: Apply> Clone for Fold<A> {
+    fn clone(&self) -> Self {
+        Self { state: self.state.clone(), decoded: Vec::new(), ..*self }
+    }
 }
 
 impl<A: Apply> Fold<A> {

@@ -38,6 +38,11 @@ impl<A: Apply> Repository<A> {
     /// [`LoadError`] when the id cannot name a stream, an event cannot be decoded, or the store cannot be read.
     pub async fn load(&self, id: &A::Id) -> Result<Option<Loaded<A>>, LoadError> {
         let stream = StreamName::of(A::CATEGORY, id)?;
+        if let Some(cached) = self.lines.as_ref().and_then(|lines| lines.cached(&stream))
+            && let Some(fold) = self.fold_on(&stream, None, cached).await?
+        {
+            return Ok(loaded(fold, false));
+        }
         let fold = self.fold(&stream, None).await?;
         Ok(loaded(fold, false))
     }
@@ -101,7 +106,7 @@ impl<A: Apply> Repository<A> {
     }
 
     /// Folds the events from the fold's last one on. `None` when that one is another event than the fold stands on.
-    async fn fold_on(
+    pub(super) async fn fold_on(
         &self,
         stream: &StreamName,
         as_of: Option<AsOf>,
@@ -117,7 +122,7 @@ impl<A: Apply> Repository<A> {
             if let Some(expected) = stands_on.take() {
                 let found = events.next().map(|event| (event.version, event.id));
                 if found != Some(expected) {
-                    tracing::warn!(%stream, "a snapshot stands on an event that is not in the log; it is ignored");
+                    tracing::warn!(%stream, "a snapshot or cached state stands on an event that is not in the log; it is ignored");
                     return Ok(None);
                 }
             }
@@ -132,7 +137,7 @@ impl<A: Apply> Repository<A> {
         if as_of.is_none()
             && let Some(snapshots) = &self.snapshots
         {
-            snapshots.save_when_due(stream, &fold);
+            snapshots.save_when_due(stream, &mut fold);
         }
         Ok(Some(fold))
     }

@@ -63,7 +63,7 @@ impl<A: Apply> Snapshots<A> {
     }
 
     /// Saves the state in the background when it has passed a multiple of the policy's number since its snapshot.
-    pub fn save_when_due(&self, stream: &StreamName, fold: &Fold<A>) {
+    pub fn save_when_due(&self, stream: &StreamName, fold: &mut Fold<A>) {
         let Some(last) = fold.last else { return };
         let every = u64::from(self.policy.every.get());
         let passed = |version: u64| version / every;
@@ -73,6 +73,7 @@ impl<A: Apply> Snapshots<A> {
         let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else {
             return;
         };
+        fold.snapshot = Some(last.version);
         let state = match (self.encode)(&fold.state) {
             Ok(state) => state,
             Err(error) => {
