@@ -19,3 +19,8 @@ mod repeated_commands;
 mod snapshots;
 #[path = "repository/watched_store.rs"]
 mod watched_store;
+
+/// Without a cache; `cached_repository.rs` runs the same tests with one.
+fn repository<A: cqrs_core::Apply>(store: impl cqrs_core::EventStore) -> cqrs_core::Repository<A> {
+    cqrs_core::Repository::new(store)
+}

@@ -25,7 +25,7 @@ async fn as_of(accounts: &Repository<Account>, moment: AsOf) -> Option<(i64, u64
 /// Opened on 01-01, +100 on 01-10, then, recorded late, +7 on 01-05, then -20 on 01-12; another account in between.
 async fn given() -> (InMemoryEventStore, Repository<Account>, Vec<Recorded<AccountEvent>>) {
     let store = InMemoryEventStore::new();
-    let accounts = Repository::<Account>::new(store.clone());
+    let accounts = crate::repository::<Account>(store.clone());
     let on = |text: &str| Context::new().occurred_at(time(text));
     let other = AccountId::new("ACC-002");
     accounts.execute_with(&id(), Open { owner: "Ann".to_owned() }, on("2024-01-01T00:00:00Z")).await.unwrap();

@@ -1,7 +1,7 @@
 //! Writers that are faster.
 
 use cqrs_core::in_memory::InMemoryEventStore;
-use cqrs_core::{Context, ExecuteError, ExpectedVersion, Repository, Version};
+use cqrs_core::{Context, ExecuteError, ExpectedVersion, Version};
 
 use super::counter::{Add, Counter, FillUpTo, TopUpTo, id};
 use super::watched_store::WatchedStore;
@@ -9,7 +9,7 @@ use super::watched_store::WatchedStore;
 #[tokio::test]
 async fn a_command_is_decided_again_on_the_state_that_a_rival_left() {
     let store = WatchedStore::default().with_rivals(1);
-    let counters = Repository::<Counter>::new(store.clone());
+    let counters = crate::repository::<Counter>(store.clone());
     let done = counters.execute(&id(), TopUpTo(1_007)).await.unwrap();
     assert_eq!((done.events, done.version, store.appends()), (1, Version::new(2), 2));
     assert_eq!(
@@ -22,17 +22,17 @@ async fn a_command_is_decided_again_on_the_state_that_a_rival_left() {
 #[tokio::test]
 async fn a_command_that_a_rival_made_needless_does_nothing() {
     let store = WatchedStore::default().with_rivals(1);
-    let counters = Repository::<Counter>::new(store.clone());
+    let counters = crate::repository::<Counter>(store.clone());
     assert_eq!(counters.execute(&id(), TopUpTo(500)).await.unwrap().events, 0);
     let store = WatchedStore::default().with_rivals(1);
-    let error = Repository::<Counter>::new(store).execute(&id(), FillUpTo(500)).await.unwrap_err();
+    let error = crate::repository::<Counter>(store).execute(&id(), FillUpTo(500)).await.unwrap_err();
     assert!(matches!(&error, ExecuteError::Domain(reached) if reached.total == 1_000), "{error:?}");
 }
 
 #[tokio::test]
 async fn a_conflict_is_the_callers_after_so_many_retries() {
     let store = WatchedStore::default().with_rivals(4);
-    let counters = Repository::<Counter>::new(store.clone()).conflict_retries(3);
+    let counters = crate::repository::<Counter>(store.clone()).conflict_retries(3);
     let error = counters.execute(&id(), Add(1)).await.unwrap_err();
     assert!(
         matches!(&error, ExecuteError::Conflict { stream, expected, actual }
@@ -48,14 +48,14 @@ async fn a_conflict_is_the_callers_after_so_many_retries() {
 #[tokio::test]
 async fn the_last_retry_counts() {
     let store = WatchedStore::default().with_rivals(3);
-    let counters = Repository::<Counter>::new(store.clone()).conflict_retries(3);
+    let counters = crate::repository::<Counter>(store.clone()).conflict_retries(3);
     assert_eq!(counters.execute(&id(), Add(1)).await.unwrap().version, Version::new(4));
 }
 
 #[tokio::test]
 async fn without_retries_the_first_conflict_is_the_callers() {
     let store = WatchedStore::default().with_rivals(1);
-    let counters = Repository::<Counter>::new(store.clone()).conflict_retries(0);
+    let counters = crate::repository::<Counter>(store.clone()).conflict_retries(0);
     let error = counters.execute(&id(), Add(1)).await.unwrap_err();
     assert!(matches!(error, ExecuteError::Conflict { expected: ExpectedVersion::NoStream, .. }), "{error:?}");
     assert_eq!(store.appends(), 1);
@@ -63,7 +63,7 @@ async fn without_retries_the_first_conflict_is_the_callers() {
 
 #[tokio::test]
 async fn an_expectation_of_the_caller_that_holds_lets_the_command_through() {
-    let counters = Repository::<Counter>::new(InMemoryEventStore::new());
+    let counters = crate::repository::<Counter>(InMemoryEventStore::new());
     for (number, expected) in [
         ExpectedVersion::NoStream,
         ExpectedVersion::Exact(Version::FIRST),
@@ -81,7 +81,7 @@ async fn an_expectation_of_the_caller_that_holds_lets_the_command_through() {
 #[tokio::test]
 async fn an_expectation_of_the_caller_that_does_not_hold_is_a_conflict_and_not_tried_again() {
     let store = WatchedStore::default();
-    let counters = Repository::<Counter>::new(store.clone());
+    let counters = crate::repository::<Counter>(store.clone());
     counters.execute(&id(), Add(1)).await.unwrap();
     counters.execute(&id(), Add(1)).await.unwrap();
     store.appends();
@@ -99,7 +99,7 @@ async fn an_expectation_of_the_caller_that_does_not_hold_is_a_conflict_and_not_t
 #[tokio::test]
 async fn a_conflict_with_an_expectation_of_the_caller_is_not_tried_again_when_a_rival_was_faster() {
     let store = WatchedStore::default().with_rivals(1);
-    let counters = Repository::<Counter>::new(store.clone());
+    let counters = crate::repository::<Counter>(store.clone());
     let context = Context::new().expected(ExpectedVersion::NoStream);
     let error = counters.execute_with(&id(), Add(1), context).await.unwrap_err();
     assert!(matches!(error, ExecuteError::Conflict { .. }), "{error:?}");
@@ -112,7 +112,7 @@ async fn of_two_repositories_that_race_every_command_lands_once() {
     let writers: Vec<_> = (0..4)
         .map(|_| {
             // A repository of its own, as in another process.
-            let counters = Repository::<Counter>::new(store.clone()).conflict_retries(10_000);
+            let counters = crate::repository::<Counter>(store.clone()).conflict_retries(10_000);
             tokio::spawn(async move {
                 for _ in 0..25 {
                     counters.execute(&id(), Add(1)).await.unwrap();
@@ -123,6 +123,6 @@ async fn of_two_repositories_that_race_every_command_lands_once() {
     for writer in writers {
         writer.await.unwrap();
     }
-    let loaded = Repository::<Counter>::new(store).load(&id()).await.unwrap().unwrap();
+    let loaded = crate::repository::<Counter>(store).load(&id()).await.unwrap().unwrap();
     assert_eq!((loaded.state.total, loaded.version.get()), (100, 100));
 }

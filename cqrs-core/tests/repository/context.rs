@@ -1,14 +1,12 @@
 //! What a command carries flows into its events.
 
 use cqrs_core::in_memory::InMemoryEventStore;
-use cqrs_core::{
-    CausationId, CommandId, Context, CorrelationId, Metadata, Recorded, Repository, Timestamp, TraceContext,
-};
+use cqrs_core::{CausationId, CommandId, Context, CorrelationId, Metadata, Recorded, Timestamp, TraceContext};
 
 use super::counter::{Add, AddOnes, Counter, CounterEvent, id};
 
 async fn written(context: Context) -> Vec<Recorded<CounterEvent>> {
-    let counters = Repository::<Counter>::new(InMemoryEventStore::new());
+    let counters = crate::repository::<Counter>(InMemoryEventStore::new());
     counters.execute_with(&id(), AddOnes(2), context).await.unwrap();
     counters.history(&id()).await.unwrap()
 }
@@ -111,7 +109,7 @@ async fn what_is_said_goes_before_what_flows_from_the_cause() {
 
 #[tokio::test]
 async fn a_chain_of_causes_keeps_one_correlation() {
-    let counters = Repository::<Counter>::new(InMemoryEventStore::new());
+    let counters = crate::repository::<Counter>(InMemoryEventStore::new());
     let first = CommandId::new();
     counters.execute_with(&id(), Add(1), Context::new().command_id(first)).await.unwrap();
     for _ in 0..3 {

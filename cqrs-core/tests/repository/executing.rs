@@ -1,6 +1,6 @@
 //! Commands: what they write, what they answer, and how they fail.
 
-use cqrs_core::{AppendError, EventStore, ExecuteError, GlobalPosition, LoadError, ReadAll, Repository, Version};
+use cqrs_core::{AppendError, EventStore, ExecuteError, GlobalPosition, LoadError, ReadAll, Version};
 use cqrs_testkit::sample::{Account, AccountError, AccountId, Open, Withdraw};
 
 use super::counter::{Add, AddOnes, Counter, TopUpTo, id};
@@ -12,7 +12,7 @@ async fn log_length(store: &WatchedStore) -> usize {
 
 #[tokio::test]
 async fn a_command_answers_with_what_it_wrote() {
-    let counters = Repository::<Counter>::new(WatchedStore::default());
+    let counters = crate::repository::<Counter>(WatchedStore::default());
     let done = counters.execute(&id(), AddOnes(3)).await.unwrap();
     assert_eq!((done.stream.as_str(), done.events, done.repeated), ("counter-a", 3, false));
     assert_eq!((done.version, done.position), (Version::new(3), GlobalPosition::new(3)));
@@ -24,7 +24,7 @@ async fn a_command_answers_with_what_it_wrote() {
 #[tokio::test]
 async fn a_command_with_nothing_to_do_writes_nothing_and_answers_where_the_aggregate_stands() {
     let store = WatchedStore::default();
-    let counters = Repository::<Counter>::new(store.clone());
+    let counters = crate::repository::<Counter>(store.clone());
     let done = counters.execute(&id(), TopUpTo(0)).await.unwrap();
     assert_eq!((done.events, done.version, done.position), (0, None, GlobalPosition::START));
     let first = counters.execute(&id(), Add(5)).await.unwrap();
@@ -37,7 +37,7 @@ async fn a_command_with_nothing_to_do_writes_nothing_and_answers_where_the_aggre
 #[tokio::test]
 async fn a_command_that_the_domain_rejects_writes_nothing() {
     let store = WatchedStore::default();
-    let accounts = Repository::<Account>::new(store.clone());
+    let accounts = crate::repository::<Account>(store.clone());
     let id = AccountId::new("ACC-001");
     accounts.execute(&id, Open { owner: "Ann".to_owned() }).await.unwrap();
     let error = accounts.execute(&id, Withdraw { amount: 5 }).await.unwrap_err();
@@ -49,7 +49,7 @@ async fn a_command_that_the_domain_rejects_writes_nothing() {
 
 #[tokio::test]
 async fn an_id_that_cannot_name_a_stream_is_refused_for_good() {
-    let counters = Repository::<Counter>::new(WatchedStore::default());
+    let counters = crate::repository::<Counter>(WatchedStore::default());
     let error = counters.execute(&String::new(), Add(1)).await.unwrap_err();
     let ExecuteError::Permanent(failure) = &error else { panic!("{error:?}") };
     assert!(matches!(failure.inner().downcast_ref(), Some(LoadError::InvalidId(_))), "{failure:?}");
@@ -58,7 +58,7 @@ async fn an_id_that_cannot_name_a_stream_is_refused_for_good() {
 #[tokio::test]
 async fn a_decision_that_no_append_can_hold_is_refused_for_good() {
     let store = WatchedStore::default();
-    let error = Repository::<Counter>::new(store.clone()).execute(&id(), AddOnes(1_001)).await.unwrap_err();
+    let error = crate::repository::<Counter>(store.clone()).execute(&id(), AddOnes(1_001)).await.unwrap_err();
     let ExecuteError::Permanent(failure) = &error else { panic!("{error:?}") };
     assert!(matches!(failure.inner().downcast_ref(), Some(AppendError::Invalid(_))), "{failure:?}");
     assert_eq!((log_length(&store).await, store.appends()), (0, 1), "it is not tried again");
@@ -67,7 +67,7 @@ async fn a_decision_that_no_append_can_hold_is_refused_for_good() {
 #[tokio::test]
 async fn an_answer_that_is_lost_can_be_found_out() {
     let store = WatchedStore::default();
-    let counters = Repository::<Counter>::new(store.clone());
+    let counters = crate::repository::<Counter>(store.clone());
     store.lose_the_next_answer();
     let error = counters.execute(&id(), AddOnes(2)).await.unwrap_err();
     let ExecuteError::Unknown { event_ids } = &error else { panic!("{error:?}") };
@@ -79,7 +79,7 @@ async fn an_answer_that_is_lost_can_be_found_out() {
 #[tokio::test]
 async fn a_store_that_is_not_there_for_a_moment_is_a_transient_error() {
     let store = WatchedStore::default();
-    let counters = Repository::<Counter>::new(store.clone());
+    let counters = crate::repository::<Counter>(store.clone());
     store.miss_the_next_append();
     let error = counters.execute(&id(), Add(1)).await.unwrap_err();
     assert!(matches!(error, ExecuteError::Transient(_)), "{error:?}");

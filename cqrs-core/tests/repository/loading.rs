@@ -1,9 +1,7 @@
 //! An aggregate as it is now, and its history.
 
 use cqrs_core::in_memory::InMemoryEventStore;
-use cqrs_core::{
-    Append, EventStore, EventType, LoadError, NewEvent, Payload, ReadStream, Repository, StreamName, Version,
-};
+use cqrs_core::{Append, EventStore, EventType, LoadError, NewEvent, Payload, ReadStream, StreamName, Version};
 use cqrs_testkit::sample::{Account, AccountEvent, AccountId, Deposit, Open, Status};
 
 use super::counter::{Add, Counter, id};
@@ -19,7 +17,7 @@ fn raw(event_type: &str, payload: &str) -> NewEvent {
 
 #[tokio::test]
 async fn an_unknown_id_is_none() {
-    let accounts = Repository::<Account>::new(InMemoryEventStore::new());
+    let accounts = crate::repository::<Account>(InMemoryEventStore::new());
     assert_eq!(accounts.load(&account_id()).await.unwrap(), None);
     assert_eq!(accounts.history(&account_id()).await.unwrap(), []);
 }
@@ -27,7 +25,7 @@ async fn an_unknown_id_is_none() {
 #[tokio::test]
 async fn an_aggregate_is_loaded_with_the_place_of_its_newest_event() {
     let store = InMemoryEventStore::new();
-    let accounts = Repository::<Account>::new(store.clone());
+    let accounts = crate::repository::<Account>(store.clone());
     accounts.execute(&account_id(), Open { owner: "Ann".to_owned() }).await.unwrap();
     accounts.execute(&AccountId::new("ACC-002"), Open { owner: "Bob".to_owned() }).await.unwrap();
     accounts.execute(&account_id(), Deposit::new(100, "VND")).await.unwrap();
@@ -44,7 +42,7 @@ async fn an_aggregate_is_loaded_with_the_place_of_its_newest_event() {
 
 #[tokio::test]
 async fn an_id_that_cannot_name_a_stream_is_refused() {
-    let accounts = Repository::<Account>::new(InMemoryEventStore::new());
+    let accounts = crate::repository::<Account>(InMemoryEventStore::new());
     for bad in ["", "a\0b", "a\nb", &"x".repeat(300)] {
         let id = AccountId::new(bad);
         assert!(matches!(accounts.load(&id).await, Err(LoadError::InvalidId(_))), "{bad:?}");
@@ -56,7 +54,7 @@ async fn an_id_that_cannot_name_a_stream_is_refused() {
 
 #[tokio::test]
 async fn the_history_holds_every_event_with_its_envelope_oldest_first() {
-    let accounts = Repository::<Account>::new(InMemoryEventStore::new());
+    let accounts = crate::repository::<Account>(InMemoryEventStore::new());
     accounts.execute(&account_id(), Open { owner: "Ann".to_owned() }).await.unwrap();
     accounts.execute(&account_id(), Deposit::new(100, "VND")).await.unwrap();
     let history = accounts.history(&account_id()).await.unwrap();
@@ -72,7 +70,7 @@ async fn events_of_an_older_version_are_read_in_todays_shape() {
     let store = InMemoryEventStore::new();
     let old = [raw("account.opened.v1", r#"{"owner":"Ann"}"#), raw("account.deposited.v1", r#"{"amount":5}"#)];
     store.append(Append::new(old.to_vec())).await.unwrap();
-    let accounts = Repository::<Account>::new(store);
+    let accounts = crate::repository::<Account>(store);
     let loaded = accounts.load(&account_id()).await.unwrap().unwrap();
     assert_eq!((loaded.state.balance(), loaded.state.currency()), (5, Some("VND")));
     let history = accounts.history(&account_id()).await.unwrap();
@@ -84,7 +82,7 @@ async fn events_of_an_older_version_are_read_in_todays_shape() {
 async fn an_event_that_cannot_be_decoded_is_named() {
     for bad in [raw("account.vanished.v1", "{}"), raw("account.opened.v1", r#"{"owner":7}"#)] {
         let store = InMemoryEventStore::new();
-        let accounts = Repository::<Account>::new(store.clone());
+        let accounts = crate::repository::<Account>(store.clone());
         accounts.execute(&account_id(), Open { owner: "Ann".to_owned() }).await.unwrap();
         store.append(Append::new(vec![bad.clone()])).await.unwrap();
         for error in
@@ -102,7 +100,7 @@ async fn an_event_that_cannot_be_decoded_is_named() {
 #[tokio::test]
 async fn a_stream_of_more_events_than_fit_into_a_page_is_read_to_its_end() {
     let store = InMemoryEventStore::new();
-    let counters = Repository::<Counter>::new(store.clone());
+    let counters = crate::repository::<Counter>(store.clone());
     for _ in 0..5 {
         counters.execute(&id(), super::counter::AddOnes(500)).await.unwrap();
     }

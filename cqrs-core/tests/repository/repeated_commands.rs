@@ -26,7 +26,7 @@ fn assert_repeats(again: &Executed, first: &Executed) {
 
 #[tokio::test]
 async fn a_repeated_command_writes_once_and_gets_the_first_answer() {
-    let counters = Repository::<Counter>::new(InMemoryEventStore::new());
+    let counters = crate::repository::<Counter>(InMemoryEventStore::new());
     let command = CommandId::new();
     let first = counters.execute_with(&id(), AddOnes(3), under(command)).await.unwrap();
     for _ in 0..3 {
@@ -38,7 +38,7 @@ async fn a_repeated_command_writes_once_and_gets_the_first_answer() {
 
 #[tokio::test]
 async fn a_repeated_command_gets_the_first_answer_after_the_aggregate_went_on() {
-    let counters = Repository::<Counter>::new(InMemoryEventStore::new());
+    let counters = crate::repository::<Counter>(InMemoryEventStore::new());
     let command = CommandId::new();
     counters.execute(&id(), Add(1)).await.unwrap();
     let first = counters.execute_with(&id(), AddOnes(2), under(command)).await.unwrap();
@@ -50,7 +50,7 @@ async fn a_repeated_command_gets_the_first_answer_after_the_aggregate_went_on() 
 
 #[tokio::test]
 async fn commands_without_an_id_of_their_own_are_all_carried_out() {
-    let counters = Repository::<Counter>::new(InMemoryEventStore::new());
+    let counters = crate::repository::<Counter>(InMemoryEventStore::new());
     for _ in 0..3 {
         assert!(!counters.execute(&id(), Add(1)).await.unwrap().repeated);
     }
@@ -59,7 +59,7 @@ async fn commands_without_an_id_of_their_own_are_all_carried_out() {
 
 #[tokio::test]
 async fn a_repeated_command_succeeds_though_the_domain_would_now_reject_it() {
-    let accounts = Repository::<Account>::new(InMemoryEventStore::new());
+    let accounts = crate::repository::<Account>(InMemoryEventStore::new());
     let (id, command) = (AccountId::new("ACC-001"), CommandId::new());
     let open = || Open { owner: "Ann".to_owned() };
     let first = accounts.execute_with(&id, open(), under(command)).await.unwrap();
@@ -72,7 +72,7 @@ async fn a_repeated_command_succeeds_though_the_domain_would_now_reject_it() {
 
 #[tokio::test]
 async fn a_repeated_command_succeeds_though_there_is_nothing_to_do_any_more() {
-    let counters = Repository::<Counter>::new(InMemoryEventStore::new());
+    let counters = crate::repository::<Counter>(InMemoryEventStore::new());
     let command = CommandId::new();
     let first = counters.execute_with(&id(), TopUpTo(5), under(command)).await.unwrap();
     assert_repeats(&counters.execute_with(&id(), TopUpTo(5), under(command)).await.unwrap(), &first);
@@ -81,7 +81,7 @@ async fn a_repeated_command_succeeds_though_there_is_nothing_to_do_any_more() {
 #[tokio::test]
 async fn a_repeated_command_that_would_now_decide_otherwise_gets_the_first_answer() {
     for removed in [0, -1, -2, -3, -9] {
-        let counters = Repository::<Counter>::new(InMemoryEventStore::new());
+        let counters = crate::repository::<Counter>(InMemoryEventStore::new());
         let command = CommandId::new();
         // Two events at first; after the removal as many as were removed.
         let first = counters.execute_with(&id(), FillUpTo(2), under(command)).await.unwrap();
@@ -95,7 +95,7 @@ async fn a_repeated_command_that_would_now_decide_otherwise_gets_the_first_answe
 
 #[tokio::test]
 async fn a_repeated_command_succeeds_though_the_callers_expectation_does_not_hold_any_more() {
-    let counters = Repository::<Counter>::new(InMemoryEventStore::new());
+    let counters = crate::repository::<Counter>(InMemoryEventStore::new());
     let context = || under(command()).expected(ExpectedVersion::NoStream);
     fn command() -> CommandId {
         CommandId::named(cqrs_core::Timestamp::from_micros(1), "line 17")
@@ -110,7 +110,7 @@ async fn a_repeated_command_succeeds_though_the_callers_expectation_does_not_hol
 #[tokio::test]
 async fn a_command_whose_answer_was_lost_is_found_out_by_repeating_it() {
     let store = WatchedStore::default();
-    let counters = Repository::<Counter>::new(store.clone());
+    let counters = crate::repository::<Counter>(store.clone());
     let command = CommandId::new();
     store.lose_the_next_answer();
     let error = counters.execute_with(&id(), AddOnes(2), under(command)).await.unwrap_err();
@@ -122,7 +122,7 @@ async fn a_command_whose_answer_was_lost_is_found_out_by_repeating_it() {
 
 #[tokio::test]
 async fn event_ids_derive_from_the_command_and_the_index() {
-    let counters = Repository::<Counter>::new(InMemoryEventStore::new());
+    let counters = crate::repository::<Counter>(InMemoryEventStore::new());
     let command = CommandId::new();
     counters.execute_with(&id(), AddOnes(3), under(command)).await.unwrap();
     let ids: Vec<_> = counters.history(&id()).await.unwrap().iter().map(|event| event.id).collect();
@@ -131,7 +131,7 @@ async fn event_ids_derive_from_the_command_and_the_index() {
 
 #[tokio::test]
 async fn a_command_id_that_another_aggregate_used_is_refused_and_says_where() {
-    let counters = Repository::<Counter>::new(InMemoryEventStore::new());
+    let counters = crate::repository::<Counter>(InMemoryEventStore::new());
     let command = CommandId::new();
     counters.execute(&id(), Add(1)).await.unwrap();
     counters.execute_with(&id(), Add(1), under(command)).await.unwrap();
@@ -156,11 +156,11 @@ async fn parallel_repetitions_write_once_and_all_get_the_first_answer() {
         let command = CommandId::new();
         let repetitions: Vec<_> = (0..8)
             .map(|_| {
-                let counters = Repository::<Counter>::new(store.clone()).conflict_retries(1_000);
+                let counters = crate::repository::<Counter>(store.clone()).conflict_retries(1_000);
                 tokio::spawn(async move { counters.execute_with(&id(), FillUpTo(2), under(command)).await })
             })
             .collect();
-        let rivals = Repository::<Counter>::new(store.clone()).conflict_retries(1_000);
+        let rivals = crate::repository::<Counter>(store.clone()).conflict_retries(1_000);
         let rival = tokio::spawn(async move { rivals.execute(&id(), Add(-5)).await.unwrap() });
         let mut answers = Vec::new();
         for repetition in repetitions {
@@ -173,7 +173,7 @@ async fn parallel_repetitions_write_once_and_all_get_the_first_answer() {
             assert_eq!((answer.events, answer.position), (written[0].events, written[0].position), "round {round}");
         }
         // Two events when it came before the rival, seven when after it.
-        let history = Repository::<Counter>::new(store).history(&id()).await.unwrap();
+        let history = crate::repository::<Counter>(store).history(&id()).await.unwrap();
         assert_eq!(history.len(), written[0].events + 1, "round {round}");
     }
 }

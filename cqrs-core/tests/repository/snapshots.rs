@@ -39,9 +39,9 @@ async fn taken(snapshots: &InMemorySnapshotStore, state_version: u32, version: u
 async fn given(events: usize) -> (WatchedStore, InMemorySnapshotStore, Repository<Counter>) {
     let (store, snapshots) = (WatchedStore::default(), InMemorySnapshotStore::new());
     if events > 0 {
-        Repository::<Counter>::new(store.clone()).execute(&id(), AddOnes(events)).await.unwrap();
+        crate::repository::<Counter>(store.clone()).execute(&id(), AddOnes(events)).await.unwrap();
     }
-    let counters = Repository::<Counter>::new(store.clone()).snapshots(snapshots.clone());
+    let counters = crate::repository::<Counter>(store.clone()).snapshots(snapshots.clone());
     store.events_read();
     (store, snapshots, counters)
 }
@@ -118,7 +118,8 @@ async fn loading_starts_at_the_snapshot() {
     assert_eq!(store.events_read(), 1, "the event that the snapshot stands on");
     counters.execute(&id(), AddOnes(2)).await.unwrap();
     store.events_read();
-    assert_eq!(total(&counters).await, 14);
+    let elsewhere = Repository::<Counter>::new(store.clone()).snapshots(snapshots.clone());
+    assert_eq!(total(&elsewhere).await, 14);
     assert_eq!(store.events_read(), 3, "that one and those after it");
 }
 
@@ -154,7 +155,7 @@ async fn a_state_of_another_shape_is_folded_again_and_snapshot_for_itself() {
     total(&counters).await;
     taken(&snapshots, 1, 6).await;
     store.events_read();
-    let of_today = Repository::<CounterOfToday>::new(store.clone()).snapshots(snapshots.clone());
+    let of_today = crate::repository::<CounterOfToday>(store.clone()).snapshots(snapshots.clone());
     let loaded = of_today.load(&id()).await.unwrap().unwrap().state;
     assert_eq!((loaded, store.events_read()), (CounterOfToday { total: 6, events: 6 }, 6));
     taken(&snapshots, 2, 6).await;
@@ -241,7 +242,7 @@ async fn past_states_with_and_without_snapshots_agree() {
             taken(&snapshots, 1, number).await;
         }
     }
-    let plain = Repository::<Counter>::new(store.clone());
+    let plain = crate::repository::<Counter>(store.clone());
     let history = plain.history(&id()).await.unwrap();
     let moments = history
         .iter()
@@ -281,7 +282,7 @@ impl SnapshotStore for StuckSnapshots {
 #[tokio::test]
 async fn snapshots_that_can_be_neither_read_nor_saved_hold_nothing_up() {
     let stuck = StuckSnapshots::default();
-    let counters = Repository::<Counter>::new(WatchedStore::default()).snapshots(stuck.clone());
+    let counters = crate::repository::<Counter>(WatchedStore::default()).snapshots(stuck.clone());
     for _ in 0..100 {
         counters.execute(&id(), Add(1)).await.unwrap();
         tokio::task::yield_now().await;

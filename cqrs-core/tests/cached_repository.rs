@@ -1,0 +1,28 @@
+//! [`Repository`](cqrs_core::Repository) with cached aggregates: the same tests, and what only a cache can get wrong.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails is what it is for")]
+
+#[path = "repository/as_of.rs"]
+mod as_of;
+#[path = "repository/cache.rs"]
+mod cache;
+#[path = "repository/conflicts.rs"]
+mod conflicts;
+#[path = "repository/context.rs"]
+mod context;
+#[path = "repository/counter.rs"]
+mod counter;
+#[path = "repository/executing.rs"]
+mod executing;
+#[path = "repository/loading.rs"]
+mod loading;
+#[path = "repository/repeated_commands.rs"]
+mod repeated_commands;
+#[path = "repository/snapshots.rs"]
+mod snapshots;
+#[path = "repository/watched_store.rs"]
+mod watched_store;
+
+/// With a cache; `repository.rs` runs the same tests without one.
+fn repository<A: cqrs_core::Apply>(store: impl cqrs_core::EventStore) -> cqrs_core::Repository<A> {
+    cqrs_core::Repository::new(store).cache(1_000)
+}
