@@ -91,32 +91,29 @@ impl Handle<Purchase> for Customer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cqrs_testkit::{given, given_nothing};
 
-    fn after(events: &[CustomerEvent]) -> Customer {
-        let mut customer = Customer::default();
-        events.iter().for_each(|event| customer.apply(event));
-        customer
+    fn purchased(cds: u32, cents: i64, spent_cents: i64) -> CustomerEvent {
+        CustomerEvent::Purchased { cds, cents, spent_cents }
     }
 
     #[test]
     fn the_first_purchase_makes_a_customer() {
-        let events = Customer::default().handle(&Purchase { cds: 2, cents: 2_076 }).unwrap();
-        let purchased = CustomerEvent::Purchased { cds: 2, cents: 2_076, spent_cents: 2_076 };
-        assert_eq!(events, [CustomerEvent::Joined, purchased]);
-        assert_eq!(after(&events), Customer { joined: true, purchases: 1, cds: 2, cents: 2_076 });
+        given_nothing::<Customer>()
+            .when(Purchase { cds: 2, cents: 2_076 })
+            .then([CustomerEvent::Joined, purchased(2, 2_076, 2_076)]);
     }
 
     #[test]
     fn a_further_purchase_says_what_was_spent_in_all() {
-        let events = Customer::default().handle(&Purchase { cds: 2, cents: 2_076 }).unwrap();
-        let events = after(&events).handle(&Purchase { cds: 1, cents: 0 }).unwrap();
-        assert_eq!(events, [CustomerEvent::Purchased { cds: 1, cents: 0, spent_cents: 2_076 }]);
+        given::<Customer>([CustomerEvent::Joined, purchased(2, 2_076, 2_076), purchased(1, 0, 2_076)])
+            .when(Purchase { cds: 3, cents: 24 })
+            .then([purchased(3, 24, 2_100)]);
     }
 
     #[test]
     fn a_purchase_of_nothing_or_for_less_than_nothing_is_refused() {
-        let customer = Customer::default();
-        assert_eq!(customer.handle(&Purchase { cds: 0, cents: 100 }), Err(PurchaseError::NoCds));
-        assert_eq!(customer.handle(&Purchase { cds: 1, cents: -1 }), Err(PurchaseError::NegativeAmount));
+        given_nothing::<Customer>().when(Purchase { cds: 0, cents: 100 }).then_error(PurchaseError::NoCds);
+        given_nothing::<Customer>().when(Purchase { cds: 1, cents: -1 }).then_error(PurchaseError::NegativeAmount);
     }
 }

@@ -58,3 +58,34 @@ impl Projector for Customers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cqrs_projections::testing::{event, given};
+    use jiff::civil::date;
+
+    #[test]
+    fn a_customer_has_one_document() {
+        let on = |day: &str| format!("{day}T00:00:00Z").parse().unwrap();
+        let bought = |cds, cents| CustomerEvent::Purchased { cds, cents, spent_cents: cents };
+        let expected = CustomerSummary {
+            customer: "00002".to_owned(),
+            joined: date(1997, 1, 12),
+            last_purchase: Some(date(1997, 3, 1)),
+            purchases: 2,
+            cds: 6,
+            cents: 8_900,
+        };
+        given(
+            Customers,
+            [
+                event("customer-00002", &CustomerEvent::Joined).occurred_at(on("1997-01-12")),
+                event("customer-00002", &bought(1, 1_200)).occurred_at(on("1997-01-12")),
+                event("customer-00002", &bought(5, 7_700)).occurred_at(on("1997-03-01")),
+            ],
+        )
+        .then_document("00002", &expected)
+        .then_no_document("00001");
+    }
+}

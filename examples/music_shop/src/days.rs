@@ -53,3 +53,28 @@ impl Projector for Days {
         Ok(Some(day))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cqrs_projections::testing::{event, given};
+
+    #[test]
+    fn what_happened_on_a_day_is_in_its_document_whenever_it_was_recorded() {
+        let on = |day: &str| format!("{day}T00:00:00Z").parse().unwrap();
+        let bought = |cents| CustomerEvent::Purchased { cds: 1, cents, spent_cents: cents };
+        given(
+            Days,
+            [
+                event("customer-00002", &CustomerEvent::Joined).occurred_at(on("1997-01-31")),
+                event("customer-00002", &bought(500)).occurred_at(on("1997-01-31")),
+                event("customer-00001", &CustomerEvent::Joined).occurred_at(on("1997-01-30")),
+                event("customer-00001", &bought(100)).occurred_at(on("1997-01-30")),
+                event("customer-00001", &bought(200)).occurred_at(on("1997-01-31")),
+            ],
+        )
+        .then_document("1997-01-30", &Day { purchases: 1, new_customers: 1, cds: 1, cents: 100 })
+        .then_document("1997-01-31", &Day { purchases: 2, new_customers: 1, cds: 2, cents: 700 })
+        .then_no_document("1997-02-01");
+    }
+}
