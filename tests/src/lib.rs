@@ -1,1 +1,6 @@
-//! Tests across the crates, on the real services
+//! Tests across the crates, on the real services.
+
+/// The examples of the README compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
