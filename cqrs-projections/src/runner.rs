@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cqrs_core::{Subscription, Target};
+use cqrs_core::{ReadModelError, Subscription, Target};
 use tokio::sync::watch;
 
 mod cache;
@@ -135,18 +135,25 @@ async fn start(
 ) -> Result<(Following, Standing), ProjectionError> {
     let Projection { name, fold, store, model, .. } = &**projection;
     let generation = model.open(name).await?;
-    let checkpoint = match owned {
-        Some(owner) if owner.target.generation == generation => owner.checkpoint(&**model).await?,
-        _ => {
+    let held = match &*owned {
+        None => None,
+        Some(owner) => match owner.checkpoint(&**model).await {
+            Ok(checkpoint) if owner.target.generation == generation => Some((owner.clone(), checkpoint)),
+            Ok(_) => None,
+            // Generations only ever rise, unless the sink has lost everything. Where one above ours is live, somebody
+            // else has swapped it in and owns it.
+            Err(ReadModelError::NotFound { generation: gone }) if generation < gone => None,
+            Err(error) => return Err(error.into()),
+        },
+    };
+    let (owner, checkpoint) = match held {
+        Some(held) => held,
+        None => {
             let target = Target { projection: name.clone(), generation, partition: PARTITION };
-            let (owner, checkpoint) = Owner::take(&**model, target).await?;
-            *owned = Some(owner);
-            checkpoint
+            Owner::take(&**model, target).await?
         }
     };
-    let Some(owner) = owned.clone() else {
-        return Err(ProjectionError::Aborted);
-    };
+    *owned = Some(owner.clone());
     let standing = verify(store, &owner.target, checkpoint).await?;
     let subscription = store.subscribe(standing.position, fold.filter()).await?;
     let cache = Cache::new(CACHE_BYTES);

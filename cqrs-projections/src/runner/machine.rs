@@ -47,7 +47,7 @@ pub(crate) struct Machine {
     /// Failures in a row, without a page written in between.
     attempts: u32,
     error: Option<ProjectionError>,
-    /// Whether the checkpoint was reloaded because a batch did not fit it, with no page written since.
+    /// Whether the checkpoint was reloaded because the sink was not as it was left, with no page written since.
     reloaded: bool,
 }
 
@@ -90,7 +90,9 @@ impl Machine {
 
     fn failed(&mut self, error: &ProjectionError, policy: &dyn ErrorPolicy) -> State {
         self.attempts = self.attempts.saturating_add(1);
-        if let ProjectionError::ReadModel(ReadModelError::OutOfSequence { .. }) = error
+        // The sink is not as it was left: it has lost something, or somebody else was there. Starting again tells.
+        if let ProjectionError::ReadModel(ReadModelError::OutOfSequence { .. } | ReadModelError::NotFound { .. }) =
+            error
             && !self.reloaded
         {
             self.reloaded = true;

@@ -1,5 +1,5 @@
 use cqrs_core::EventStore;
-use cqrs_projections::{ProjectionState, Projections, Running, StopReason};
+use cqrs_projections::{Projections, Running};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -81,13 +81,9 @@ async fn live_through(steps: Vec<Step>, page: usize) {
     store.faults.heal();
     sink.faults.heal();
     let head = store.head().await.unwrap().position;
-    // A rebuild of a former owner may have taken the target from the newest one.
     let waited = running.wait_for(head, LONG).await;
-    if waited.is_err() {
-        let status = running.status().await.swap_remove(0);
-        assert_eq!(status.state, ProjectionState::Stopped(StopReason::Failed), "{waited:?}");
-        assert!(!former.is_empty(), "nobody else was there: {waited:?}");
-    }
+    // A rebuild that a former owner had begun may have taken the documents from the newest one.
+    assert!(waited.is_ok() || !former.is_empty(), "nobody else was there: {waited:?}");
     former.clear();
     drop(running);
     turns(50).await;

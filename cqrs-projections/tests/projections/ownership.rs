@@ -65,3 +65,20 @@ async fn of_many_that_start_at_once_one_remains_and_the_documents_are_right() {
     assert_eq!(waits.iter().filter(|waited| waited.is_ok()).count(), 1);
     assert_eq!(documents(&sink.inner(), NAME).await, oracle(&store.inner).await);
 }
+
+#[tokio::test]
+async fn a_former_owner_does_not_take_the_generation_that_another_process_swapped_in() {
+    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let start = |sink| Projections::new(store.clone()).add(NAME, Sheets, sink).error_policy(quick()).start();
+    let first = start(sink.clone()).await.unwrap();
+    let gate = sink.faults.gate("apply");
+    append_some(&store, 0..4).await;
+    gate.reached().await;
+    let second = start(sink.elsewhere()).await.unwrap();
+    second.rebuild(NAME).await.unwrap();
+    drop(gate);
+    assert!(first.wait_for(GlobalPosition::MAX, LONG).await.is_err());
+    let position = append_some(&store, 4..8).await;
+    second.wait_for(position, LONG).await.unwrap();
+    assert_eq!(documents(&sink.inner(), NAME).await, oracle(&store.inner).await);
+}

@@ -79,6 +79,22 @@ async fn a_sink_that_lost_everything_is_filled_again() {
 }
 
 #[tokio::test]
+async fn a_sink_that_lost_everything_after_a_rebuild_is_filled_again() {
+    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let running = start(&store, &sink).await;
+    append_some(&store, 0..6).await;
+    running.rebuild(NAME).await.unwrap();
+    let position = append_some(&store, 6..7).await;
+    running.wait_for(position, LONG).await.unwrap();
+
+    sink.lose_all();
+    sink.faults.next("fill", [Fault::Before]);
+    let position = append_some(&store, 7..8).await;
+    running.wait_for(position, LONG).await.unwrap();
+    assert_eq!(documents(&sink.inner(), NAME).await, oracle(&store.inner).await);
+}
+
+#[tokio::test]
 async fn a_sink_that_lost_everything_without_a_word_is_found_out_and_filled_again() {
     let (store, sink) = (FaultyStore::new(), FaultySink::new());
     let running = start(&store, &sink).await;

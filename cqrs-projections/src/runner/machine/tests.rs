@@ -79,6 +79,13 @@ fn a_batch_out_of_sequence_reloads_the_checkpoint_once() {
 }
 
 #[test]
+fn a_generation_that_is_gone_is_looked_for_once() {
+    let gone = || Outcome::Failed(ReadModelError::NotFound { generation: cqrs_core::Generation::FIRST }.into());
+    assert_eq!(after([Outcome::Started { behind: true }, gone()]).state(), State::Starting);
+    assert_eq!(after([Outcome::Started { behind: true }, gone(), gone()]).state(), STOPPED_BY_ERROR);
+}
+
+#[test]
 fn a_permanent_error_stops_it() {
     let rejected = ReadModelError::Rejected { key: "a".to_owned(), reason: "too long".to_owned() };
     let machine = after([Outcome::Started { behind: true }, Outcome::Failed(rejected.into())]);

@@ -23,6 +23,11 @@ impl FaultySink {
         Self::default()
     }
 
+    /// Another process's connection to the same documents, with faults of its own.
+    pub fn elsewhere(&self) -> Self {
+        Self { faults: Faults::default(), ..self.clone() }
+    }
+
     pub fn inner(&self) -> InMemoryReadModel {
         self.inner.lock().unwrap().clone()
     }
