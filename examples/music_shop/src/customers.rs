@@ -77,7 +77,7 @@ mod tests {
             cds: 6,
             cents: 8_900,
         };
-        given(
+        let _ = given(
             Customers,
             [
                 event("customer-00002", &CustomerEvent::Joined).occurred_at(on("1997-01-12")),

@@ -63,7 +63,7 @@ mod tests {
     fn what_happened_on_a_day_is_in_its_document_whenever_it_was_recorded() {
         let on = |day: &str| format!("{day}T00:00:00Z").parse().unwrap();
         let bought = |cents| CustomerEvent::Purchased { cds: 1, cents, spent_cents: cents };
-        given(
+        let _ = given(
             Days,
             [
                 event("customer-00002", &CustomerEvent::Joined).occurred_at(on("1997-01-31")),

@@ -34,6 +34,9 @@ use crate::customer::Customer;
 use crate::search::CustomerSearch;
 use crate::shop::{Shop, Source};
 
+/// How many customers are kept in memory between their purchases.
+const CACHED: u64 = 10_000;
+
 /// Purchases as events, documents and past states.
 #[derive(Debug, Parser)]
 #[command(version)]
@@ -95,13 +98,13 @@ async fn connect(args: &Args) -> Result<Shop, Box<dyn Error>> {
     let (store, customers): (Arc<dyn EventStore>, Repository<Customer>) = match database {
         None => {
             let store = InMemoryEventStore::new();
-            let customers = Repository::new(store.clone()).snapshots(InMemorySnapshotStore::new());
+            let customers = Repository::new(store.clone()).snapshots(InMemorySnapshotStore::new()).cache(CACHED);
             (Arc::new(store), customers)
         }
         Some(url) => {
             let store = PgOptions::new(&url)?.schema(&args.schema)?.connect().await?;
             store.migrate().await?;
-            let customers = Repository::new(store.clone()).snapshots(store.snapshots());
+            let customers = Repository::new(store.clone()).snapshots(store.snapshots()).cache(CACHED);
             (Arc::new(store), customers)
         }
     };
