@@ -16,7 +16,9 @@ mod event;
 mod event_store;
 mod failure;
 mod id;
+mod import;
 pub mod in_memory;
+mod json_lines;
 mod metadata;
 mod name;
 mod prepare;
@@ -42,6 +44,8 @@ pub use event_store::{
 };
 pub use failure::Failure;
 pub use id::{AppendId, CausationId, CommandId, CorrelationId, EventId, StoreId};
+pub use import::{ImportError, ImportEvents, ImportFacts, Imported, check_import};
+pub use json_lines::{JsonLinesError, read_json_lines, write_json_lines};
 pub use metadata::{Metadata, TraceContext};
 pub use name::{Category, EventType, InvalidName, ProjectionName, StreamName};
 pub use prepare::{Prepare, PreparedEventStore};

@@ -47,3 +47,13 @@ mod read_model {
 
     cqrs_testkit::read_model_contract!(documents);
 }
+
+mod import {
+    use super::{Arc, Fixture, InMemoryEventStore};
+
+    async fn importing() -> Fixture<dyn cqrs_testkit::ImportingStore> {
+        Fixture::new(Arc::new(InMemoryEventStore::new()))
+    }
+
+    cqrs_testkit::import_contract!(importing);
+}

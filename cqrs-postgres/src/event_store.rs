@@ -5,11 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cqrs_core::{
     Append, AppendError, Appended, CatchUpSubscription, Direction, EventId, EventStore, Failure, Filter,
-    GlobalPosition, Head, LogPage, ReadAll, ReadStream, StoreError, StoreId, StreamPage, Subscription, Wake,
+    GlobalPosition, Head, Limits, LogPage, ReadAll, ReadStream, StoreError, StoreId, StreamPage, Subscription, Wake,
 };
 use futures::TryStreamExt;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgPool, Row};
+use sqlx::{PgExecutor, PgPool, Row};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -89,6 +89,14 @@ impl PgEventStore {
         &self.0.pool
     }
 
+    pub(crate) fn sql(&self) -> &Statements {
+        &self.0.sql
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.0.options.limits
+    }
+
     pub(crate) fn schema(&self) -> &Schema {
         &self.0.options.schema
     }
@@ -152,17 +160,6 @@ impl PgEventStore {
         page.events.truncate(limit);
         Ok(page)
     }
-
-    async fn read_head(&self) -> Result<Head, sqlx::Error> {
-        let row = sqlx::query(self.0.sql.head.clone()).fetch_one(&self.0.pool).await?;
-        let position: Option<i64> = row.try_get(1)?;
-        Ok(Head {
-            store_id: StoreId::from_uuid(row.try_get::<Uuid, _>(0)?),
-            position: position.map_or(GlobalPosition::START, |number| GlobalPosition::new(number.cast_unsigned())),
-            event_id: row.try_get::<Option<Uuid>, _>(2)?.map(EventId::from_uuid),
-            recorded_at: row.try_get::<Option<PgTimestamp>, _>(3)?.map(|time| time.0),
-        })
-    }
 }
 
 #[async_trait]
@@ -185,7 +182,7 @@ impl EventStore for PgEventStore {
     }
 
     async fn head(&self) -> Result<Head, StoreError> {
-        self.read_head().await.map_err(store_error)
+        read_head(&self.0.pool, &self.0.sql).await.map_err(store_error)
     }
 
     async fn subscribe(&self, after: GlobalPosition, filter: Filter) -> Result<Box<dyn Subscription>, StoreError> {
@@ -210,6 +207,17 @@ fn append_connection(options: &PgOptions, session: &str) -> PgConnectOptions {
 /// Every statement here has an index in the order that it wants. Without statistics (a young table, a growing stream) the
 /// planner would rather collect a whole stream and sort it, for each page again.
 const INDEX_ORDER: [(&str, &str); 3] = [("enable_bitmapscan", "off"), ("enable_seqscan", "off"), ("jit", "off")];
+
+pub(crate) async fn read_head(executor: impl PgExecutor<'_>, sql: &Statements) -> Result<Head, sqlx::Error> {
+    let row = sqlx::query(sql.head.clone()).fetch_one(executor).await?;
+    let position: Option<i64> = row.try_get(1)?;
+    Ok(Head {
+        store_id: StoreId::from_uuid(row.try_get::<Uuid, _>(0)?),
+        position: position.map_or(GlobalPosition::START, |number| GlobalPosition::new(number.cast_unsigned())),
+        event_id: row.try_get::<Option<Uuid>, _>(2)?.map(EventId::from_uuid),
+        recorded_at: row.try_get::<Option<PgTimestamp>, _>(3)?.map(|time| time.0),
+    })
+}
 
 fn bound(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)

@@ -7,6 +7,7 @@ mod append_queue;
 mod checkpoint_store;
 mod error;
 mod event_store;
+mod import;
 mod migrate;
 mod options;
 mod row;

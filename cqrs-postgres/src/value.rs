@@ -9,6 +9,11 @@ use sqlx::{Decode, Encode, Type};
 /// Microseconds from 1970-01-01 to 2000-01-01, where PostgreSQL counts from.
 const EPOCH: i64 = 946_684_800_000_000;
 
+/// A moment as PostgreSQL counts it.
+pub(crate) const fn since_2000(time: Timestamp) -> i64 {
+    time.as_micros() - EPOCH
+}
+
 /// A moment as `timestamptz`: an i64 of microseconds since 2000-01-01 in binary.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PgTimestamp(pub Timestamp);
@@ -27,7 +32,7 @@ impl PgHasArrayType for PgTimestamp {
 
 impl Encode<'_, Postgres> for PgTimestamp {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        Encode::<Postgres>::encode_by_ref(&(self.0.as_micros() - EPOCH), buffer)
+        Encode::<Postgres>::encode_by_ref(&since_2000(self.0), buffer)
     }
 }
 

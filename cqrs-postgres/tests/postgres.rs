@@ -1,7 +1,6 @@
 //! The ports on a real PostgreSQL: every contract, and what only a database can get wrong.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-
 mod postgres {
     mod appending;
     mod contract;

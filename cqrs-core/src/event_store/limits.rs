@@ -2,6 +2,9 @@
 
 use super::append::NewEvent;
 use super::error::InvalidAppend;
+use crate::codec::Payload;
+use crate::id::EventId;
+use crate::recorded_event::RecordedEvent;
 
 /// Limits that are checked before an append is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,22 +33,35 @@ impl Limits {
     }
 
     pub(super) fn check(&self, event: &NewEvent) -> Result<(), InvalidAppend> {
-        let refuse = |reason| InvalidAppend::Payload { id: event.id, reason };
-        let bytes = event.payload.len() + metadata_bytes(event);
-        if bytes > self.event_bytes {
-            return Err(InvalidAppend::TooLarge { id: event.id, bytes, limit: self.event_bytes });
-        }
-        if std::str::from_utf8(event.payload.as_bytes()).is_err() {
-            return Err(refuse("it is not UTF-8"));
-        }
-        if serde_json::from_slice::<serde::de::IgnoredAny>(event.payload.as_bytes()).is_err() {
-            return Err(refuse("it is not JSON"));
-        }
-        scan(event.payload.as_bytes(), self.depth.min(127)).map_err(refuse)?;
+        self.check_document(event.id, &event.payload, metadata_bytes(event))?;
         if has_nul(event) {
             return Err(InvalidAppend::Metadata { id: event.id, reason: "it holds a NUL character" });
         }
         Ok(())
+    }
+
+    /// Checks an event that was recorded elsewhere.
+    pub(crate) fn check_recorded(&self, event: &RecordedEvent) -> Result<(), InvalidAppend> {
+        self.check_document(event.id, &event.payload, event.metadata.len())?;
+        self.check_document(event.id, &event.metadata, 0)?;
+        let metadata = event.metadata();
+        metadata.map(drop).map_err(|_| InvalidAppend::Metadata { id: event.id, reason: "it is no metadata" })
+    }
+
+    /// `others` bytes are written beside the document.
+    fn check_document(&self, id: EventId, document: &Payload, others: usize) -> Result<(), InvalidAppend> {
+        let refuse = |reason| InvalidAppend::Payload { id, reason };
+        let bytes = document.len() + others;
+        if bytes > self.event_bytes {
+            return Err(InvalidAppend::TooLarge { id, bytes, limit: self.event_bytes });
+        }
+        if std::str::from_utf8(document.as_bytes()).is_err() {
+            return Err(refuse("it is not UTF-8"));
+        }
+        if serde_json::from_slice::<serde::de::IgnoredAny>(document.as_bytes()).is_err() {
+            return Err(refuse("it is not JSON"));
+        }
+        scan(document.as_bytes(), self.depth.min(127)).map_err(refuse)
     }
 }
 
@@ -103,7 +119,6 @@ fn scan(json: &[u8], limit: usize) -> Result<(), &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::Payload;
     use crate::name::{EventType, StreamName};
 
     fn check(payload: &[u8]) -> Result<(), InvalidAppend> {

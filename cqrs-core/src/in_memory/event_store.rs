@@ -15,6 +15,7 @@ use crate::event_store::{
 };
 use crate::failure::Failure;
 use crate::id::{EventId, StoreId};
+use crate::import::{ImportError, ImportEvents, ImportFacts, Imported, check_import};
 use crate::name::StreamName;
 use crate::recorded_event::RecordedEvent;
 use crate::stream::{GlobalPosition, Version};
@@ -33,7 +34,7 @@ pub struct InMemoryEventStore {
 #[derive(Debug)]
 struct Log {
     store_id: StoreId,
-    /// The event at index i has position i + 1.
+    /// In position order, with holes only where events were imported with them.
     events: Vec<RecordedEvent>,
     streams: HashMap<StreamName, Vec<usize>>,
     ids: HashMap<EventId, usize>,
@@ -91,12 +92,36 @@ impl Facts for Log {
 
 impl Log {
     fn newest(&self) -> GlobalPosition {
-        GlobalPosition::new(self.events.len() as u64)
+        self.events.last().map_or(GlobalPosition::START, |event| event.position)
+    }
+
+    fn end(&self) -> Head {
+        Head {
+            store_id: self.store_id,
+            position: self.newest(),
+            event_id: self.events.last().map(|event| event.id),
+            recorded_at: self.events.last().map(|event| event.recorded_at),
+        }
+    }
+
+    /// Whether all of these events are in the log just so.
+    fn holds(&self, events: &[RecordedEvent]) -> bool {
+        events.iter().all(|event| self.ids.get(&event.id).is_some_and(|&index| self.events[index] == *event))
+    }
+
+    fn extend(&mut self, events: Vec<RecordedEvent>) {
+        for event in events {
+            let index = self.events.len();
+            self.ids.insert(event.id, index);
+            self.streams.entry(event.stream.clone()).or_default().push(index);
+            self.events.push(event);
+        }
     }
 
     fn write(&mut self, append: Append, versions: Vec<Version>) -> Result<Appended, AppendError> {
         let last = self.events.last().map(|event| event.recorded_at.plus_micros(1));
         let recorded_at = last.map_or_else(Timestamp::now, |last| last.max(Timestamp::now()));
+        let first_position = self.newest().next();
         let mut recorded = Vec::with_capacity(append.events.len());
         for (event, version) in append.events.into_iter().zip(&versions) {
             let mut metadata = event.metadata;
@@ -106,20 +131,14 @@ impl Log {
                 event_type: event.event_type,
                 stream: event.stream,
                 version: *version,
-                position: GlobalPosition::new((self.events.len() + recorded.len() + 1) as u64),
+                position: GlobalPosition::new(first_position.get() + recorded.len() as u64),
                 recorded_at,
                 occurred_at: event.occurred_at,
                 payload: event.payload,
                 metadata: Payload::encode(&metadata).map_err(|error| AppendError::Permanent(Failure::new(error)))?,
             });
         }
-        let first_position = self.newest().next();
-        for event in recorded {
-            let index = self.events.len();
-            self.ids.insert(event.id, index);
-            self.streams.entry(event.stream.clone()).or_default().push(index);
-            self.events.push(event);
-        }
+        self.extend(recorded);
         Ok(Appended { first_position, position: self.newest(), versions, recorded_at, repeated: false })
     }
 }
@@ -166,7 +185,8 @@ impl EventStore for InMemoryEventStore {
         let log = lock(&self.log);
         let end = read.until.min(log.newest());
         let start = read.after.min(end);
-        let window = &log.events[start.get() as usize..end.get() as usize];
+        let index = |position| log.events.partition_point(|event| event.position <= position);
+        let window = &log.events[index(start)..index(end)];
         let limit = read.limit.max(1);
         let events: Vec<_> = window.iter().filter(|event| read.filter.matches(event)).take(limit).cloned().collect();
         let scanned_to = match events.last() {
@@ -177,18 +197,32 @@ impl EventStore for InMemoryEventStore {
     }
 
     async fn head(&self) -> Result<Head, StoreError> {
-        let log = lock(&self.log);
-        Ok(Head {
-            store_id: log.store_id,
-            position: log.newest(),
-            event_id: log.events.last().map(|event| event.id),
-            recorded_at: log.events.last().map(|event| event.recorded_at),
-        })
+        Ok(lock(&self.log).end())
     }
 
     async fn subscribe(&self, after: GlobalPosition, filter: Filter) -> Result<Box<dyn Subscription>, StoreError> {
         let wake = Wake::new(self.newest.subscribe());
         let store = Arc::new(self.clone());
         Ok(Box::new(CatchUpSubscription::new(store, after, filter, wake, Duration::from_secs(1))))
+    }
+}
+
+#[async_trait]
+impl ImportEvents for InMemoryEventStore {
+    async fn import(&self, events: Vec<RecordedEvent>) -> Result<Imported, ImportError> {
+        let mut log = lock(&self.log);
+        if log.holds(&events) {
+            return Ok(Imported { written: 0, repeated: events.len() });
+        }
+        let heads = events.iter().map(|event| (event.stream.clone(), log.head(&event.stream))).collect();
+        let facts = ImportFacts { head: log.end(), clock: Timestamp::now(), heads };
+        check_import(&events, &facts, &self.limits)?;
+        if let Some(event) = events.iter().find(|event| log.ids.contains_key(&event.id)) {
+            return Err(ImportError::EventIdReused { id: event.id });
+        }
+        let written = events.len();
+        log.extend(events);
+        self.newest.send_replace(log.newest());
+        Ok(Imported { written, repeated: 0 })
     }
 }

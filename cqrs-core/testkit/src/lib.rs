@@ -3,7 +3,7 @@
 //! - [`given`]` … when … then` for aggregates.
 //! - Contract suites hold one async function per behaviour of a port; their macros emit each as a test of its own name,
 //!   for any backend: [`event_store_contract`], [`subscription_contract`], [`snapshot_store_contract`],
-//!   [`checkpoint_store_contract`], [`read_model_contract`].
+//!   [`checkpoint_store_contract`], [`read_model_contract`], [`import_contract`].
 //! - [`sample`]: a bank account, the domain of tests and examples.
 
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
@@ -15,6 +15,9 @@ mod contract;
 pub mod event_store;
 mod fixture;
 mod given;
+#[allow(missing_docs, reason = "the names of the behaviours are sentences")]
+#[doc(hidden)]
+pub mod import;
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
 #[doc(hidden)]
 pub mod read_model;
@@ -30,3 +33,4 @@ pub use fixture::Fixture;
 #[doc(hidden)]
 pub use fixture::run;
 pub use given::{Given, When, given, given_nothing};
+pub use import::ImportingStore;

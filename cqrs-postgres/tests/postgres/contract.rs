@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cqrs_core::{CheckpointStore, EventStore, SnapshotStore};
-use cqrs_testkit::Fixture;
+use cqrs_testkit::{Fixture, ImportingStore};
 
 use super::database::Database;
 
@@ -20,6 +20,15 @@ async fn snapshot_store() -> Fixture<dyn SnapshotStore> {
 async fn checkpoint_store() -> Fixture<dyn CheckpointStore> {
     let database = Database::new();
     Fixture::<dyn CheckpointStore>::new(Arc::new(database.migrated().await.checkpoints())).guard(database)
+}
+
+async fn importing() -> Fixture<dyn ImportingStore> {
+    let database = Database::new();
+    Fixture::<dyn ImportingStore>::new(Arc::new(database.migrated().await)).guard(database)
+}
+
+mod imports {
+    cqrs_testkit::import_contract!(super::importing);
 }
 
 mod events {
