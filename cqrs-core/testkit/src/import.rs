@@ -16,7 +16,7 @@ type Store = Arc<dyn ImportingStore>;
 
 /// The `number`th of a history of two streams, ten positions apart, an hour between them.
 fn old(number: u64) -> RecordedEvent {
-    let stream = if number % 2 == 1 { "account-a" } else { "account-b" };
+    let stream = if !number.is_multiple_of(2) { "account-a" } else { "account-b" };
     RecordedEvent {
         id: EventId::new(),
         event_type: EventType::new("account.deposited.v1").expect("the suite names its event types well"),
@@ -24,7 +24,7 @@ fn old(number: u64) -> RecordedEvent {
         version: Version::new(number.div_ceil(2)).expect("the suite counts from 1"),
         position: GlobalPosition::new(number * 10),
         recorded_at: Timestamp::from_micros(1_000_000_000_000_000 + number.cast_signed() * 3_600_000_000),
-        occurred_at: (number % 3 == 0).then(|| Timestamp::from_micros(-number.cast_signed())),
+        occurred_at: number.is_multiple_of(3).then(|| Timestamp::from_micros(-number.cast_signed())),
         payload: Payload::from_bytes(format!(" {{\n\t\"number\" : {number}.50, \"text\":\"\\u00e9\u{e9}\\\\\" }}")),
         metadata: Payload::from_bytes(format!(r#"{{"actor":"import","headers":{{"line":"{number}"}}}}"#)),
     }
