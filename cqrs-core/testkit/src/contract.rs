@@ -305,6 +305,30 @@ macro_rules! read_model_contract {
     };
 }
 
+/// The contract of [`ImportEvents`](cqrs_core::ImportEvents): one test for each behaviour, emitted where the macro stands.
+///
+/// The argument is an `async fn` (or closure) without parameters that gives a fresh [`Fixture`](crate::Fixture) of a
+/// `dyn` [`ImportingStore`](crate::ImportingStore).
+#[macro_export]
+macro_rules! import_contract {
+    ($fixture:expr) => {
+        $crate::contract_tests! { $fixture;
+            [import]:
+                history_is_taken_in_byte_for_byte
+                history_goes_through_json_lines_and_back_byte_for_byte
+                nothing_is_taken_in_when_there_is_nothing
+                importing_again_leaves_what_is_there
+                appends_go_on_after_imported_history
+                a_subscription_sees_imported_history_once
+                a_position_that_does_not_follow_is_refused
+                a_version_that_does_not_follow_is_refused
+                a_recorded_time_that_does_not_follow_or_lies_ahead_is_refused
+                an_event_id_that_is_in_use_is_refused
+                an_event_that_no_append_could_write_is_refused;
+        }
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -333,28 +357,4 @@ mod tests {
         let forgotten: Vec<_> = found.iter().filter(|name| !listed.contains(name.as_str())).collect();
         assert!(forgotten.is_empty(), "behaviours that no list has: {forgotten:#?}");
     }
-}
-
-/// The contract of [`ImportEvents`](cqrs_core::ImportEvents): one test for each behaviour, emitted where the macro stands.
-///
-/// The argument is an `async fn` (or closure) without parameters that gives a fresh [`Fixture`](crate::Fixture) of a
-/// `dyn` [`ImportingStore`](crate::ImportingStore).
-#[macro_export]
-macro_rules! import_contract {
-    ($fixture:expr) => {
-        $crate::contract_tests! { $fixture;
-            [import]:
-                history_is_taken_in_byte_for_byte
-                history_goes_through_json_lines_and_back_byte_for_byte
-                nothing_is_taken_in_when_there_is_nothing
-                importing_again_leaves_what_is_there
-                appends_go_on_after_imported_history
-                a_subscription_sees_imported_history_once
-                a_position_that_does_not_follow_is_refused
-                a_version_that_does_not_follow_is_refused
-                a_recorded_time_that_does_not_follow_or_lies_ahead_is_refused
-                an_event_id_that_is_in_use_is_refused
-                an_event_that_no_append_could_write_is_refused;
-        }
-    };
 }
