@@ -81,7 +81,7 @@ impl Faults {
         self.0.lock().unwrap().calls.get(operation).copied().unwrap_or(0)
     }
 
-    /// Holds the calls of `operation` back.
+    /// Holds the calls of `operation` back that do not fail.
     pub fn gate(&self, operation: &'static str) -> Gate {
         let (opened, gate) = watch::channel(false);
         self.0.lock().unwrap().gates.insert(operation, gate);
@@ -98,7 +98,7 @@ impl Faults {
             let fault = next.or(always).or_else(|| script.any.pop_front()).unwrap_or(Fault::None);
             (fault, script.gates.get(operation).cloned())
         };
-        if let Some(mut gate) = gate {
+        if let (Some(mut gate), Fault::None) = (gate, fault) {
             let _ = gate.wait_for(|opened| *opened).await;
         }
         tokio::task::yield_now().await;

@@ -36,7 +36,7 @@ async fn documents_are_right_whatever_call_of_the_sink_fails_and_however() {
 
 #[tokio::test]
 async fn documents_are_right_whatever_call_of_the_store_fails() {
-    for operation in ["head", "read_all", "subscribe"] {
+    for operation in ["head", "read_all", "subscribe", "page"] {
         let (store, sink) = (FaultyStore::new().page(3), FaultySink::new());
         append_some(&store, 0..6).await;
         store.faults.next(operation, [Fault::Before, Fault::After, Fault::None, Fault::Before]);
@@ -196,10 +196,18 @@ async fn waiting_never_goes_back_when_the_runner_starts_again() {
     // The last events change nothing: the stored checkpoint stays behind what was reached.
     let reached = append(&store, (0..50).map(|_| crate::ledger::noise()).collect()).await;
     running.wait_for(reached, LONG).await.unwrap();
-    store.faults.next("read_all", [Fault::Before]);
-    let gate = store.faults.gate("subscribe");
+    // The runner comes to wait for more, so that it has read none of what is appended now.
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    store.faults.next("page", [Fault::Before]);
+    let gate = store.faults.gate("page");
     append_some(&store, 6..7).await;
     until("it starts again", || async { running.status().await[0].attempts > 0 }).await;
+    until("it has started", || async {
+        matches!(running.status().await[0].state, ProjectionState::CatchingUp | ProjectionState::Live)
+    })
+    .await;
     assert!(running.status().await[0].position >= reached);
     drop(gate);
     let position = append_some(&store, 7..8).await;

@@ -21,6 +21,8 @@ pub struct FaultyStore {
     page: usize,
     /// What it says that it is: a restored store keeps its identity.
     store_id: Option<StoreId>,
+    /// What reading the log is called: `read_all`, and `page` for live readers.
+    reading: &'static str,
 }
 
 impl FaultyStore {
@@ -32,6 +34,7 @@ impl FaultyStore {
             newest,
             page: usize::MAX >> 1,
             store_id: None,
+            reading: "read_all",
         }
     }
 
@@ -65,7 +68,7 @@ impl EventStore for FaultyStore {
     async fn read_all(&self, read: ReadAll) -> Result<LogPage, StoreError> {
         let limit = read.limit.min(self.page);
         let call = self.inner.read_all(read.limit(limit));
-        self.faults.around("read_all", call, StoreError::Transient, StoreError::Permanent).await
+        self.faults.around(self.reading, call, StoreError::Transient, StoreError::Permanent).await
     }
 
     async fn head(&self) -> Result<Head, StoreError> {
@@ -75,7 +78,7 @@ impl EventStore for FaultyStore {
     }
 
     async fn subscribe(&self, after: GlobalPosition, filter: Filter) -> Result<Box<dyn Subscription>, StoreError> {
-        let (store, wake) = (Arc::new(self.clone()), Wake::new(self.newest.subscribe()));
+        let (store, wake) = (Arc::new(Self { reading: "page", ..self.clone() }), Wake::new(self.newest.subscribe()));
         let poll = Duration::from_millis(50);
         let call = async { Ok(CatchUpSubscription::new(store, after, filter, wake, poll)) };
         let subscription = self.faults.around("subscribe", call, StoreError::Transient, StoreError::Permanent).await?;
