@@ -24,7 +24,7 @@ impl Progress {
     pub fn new(what: impl Into<String>) -> Self {
         let what = what.into();
         let bar = io::stderr().is_terminal().then(|| {
-            let template = "{prefix} [{bar:40}] {human_pos} of {human_len} events, {per_sec}, {eta} left";
+            let template = "{prefix} [{bar:40}] {human_pos} of {human_len} events, {msg}, {eta} left";
             let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new(0).with_style(style.progress_chars("=> ")).with_prefix(what.clone())
         });
@@ -36,6 +36,7 @@ impl Progress {
     pub fn set(&mut self, done: u64, of: u64) {
         if let Some(bar) = &self.bar {
             bar.set_length(of);
+            bar.set_message(per_second(done, self.begun.elapsed()));
             bar.set_position(done);
             return;
         }
