@@ -139,3 +139,14 @@ pub trait CheckpointStore: Send + Sync + fmt::Debug + 'static {
     /// other [`StoreError`]s when it could not be written.
     async fn save(&self, reader: &ProjectionName, checkpoint: Checkpoint) -> Result<(), StoreError>;
 }
+
+#[async_trait]
+impl<S: CheckpointStore + ?Sized> CheckpointStore for std::sync::Arc<S> {
+    async fn load(&self, reader: &ProjectionName) -> Result<Option<Checkpoint>, StoreError> {
+        (**self).load(reader).await
+    }
+
+    async fn save(&self, reader: &ProjectionName, checkpoint: Checkpoint) -> Result<(), StoreError> {
+        (**self).save(reader, checkpoint).await
+    }
+}

@@ -93,3 +93,18 @@ pub trait SnapshotStore: Send + Sync + Debug + 'static {
     /// [`StoreError`] when they could not be dropped.
     async fn clear(&self, stream: &StreamName) -> Result<(), StoreError>;
 }
+
+#[async_trait]
+impl<S: SnapshotStore + ?Sized> SnapshotStore for std::sync::Arc<S> {
+    async fn save(&self, snapshot: Snapshot) -> Result<(), StoreError> {
+        (**self).save(snapshot).await
+    }
+
+    async fn newest(&self, query: &SnapshotQuery) -> Result<Option<Snapshot>, StoreError> {
+        (**self).newest(query).await
+    }
+
+    async fn clear(&self, stream: &StreamName) -> Result<(), StoreError> {
+        (**self).clear(stream).await
+    }
+}

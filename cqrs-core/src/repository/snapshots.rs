@@ -12,9 +12,13 @@ use crate::codec::{CodecError, Payload};
 use crate::event::DomainEvent;
 use crate::name::StreamName;
 use crate::snapshot_store::{Snapshot, SnapshotQuery, SnapshotStore};
+use crate::stream::Version;
 
 /// How many snapshots of one repository are written at once. One that finds no room is left out: the next is near.
 const AT_ONCE: usize = 8;
+
+/// Of how many aggregates it is remembered that a snapshot was taken.
+const REMEMBERED: u64 = 10_000;
 
 pub(super) struct Snapshots<A> {
     store: Arc<dyn SnapshotStore>,
@@ -22,6 +26,8 @@ pub(super) struct Snapshots<A> {
     encode: fn(&A) -> Result<Payload, CodecError>,
     decode: fn(&Payload) -> Result<A, CodecError>,
     room: Arc<Semaphore>,
+    /// The newest snapshots that were taken here: one that is being written is not taken again.
+    taken: moka::sync::Cache<StreamName, Version>,
 }
 
 impl<A: Apply> Snapshots<A> {
@@ -35,6 +41,7 @@ impl<A: Apply> Snapshots<A> {
             encode: Payload::encode::<A>,
             decode: Payload::decode::<A>,
             room: Arc::new(Semaphore::new(AT_ONCE)),
+            taken: moka::sync::Cache::new(REMEMBERED),
         }
     }
 
@@ -67,13 +74,13 @@ impl<A: Apply> Snapshots<A> {
         let Some(last) = fold.last else { return };
         let every = u64::from(self.policy.every.get());
         let passed = |version: u64| version / every;
-        if passed(last.version.get()) <= passed(fold.snapshot.map_or(0, |version| version.get())) {
+        let newest = fold.snapshot.max(self.taken.get(stream));
+        if passed(last.version.get()) <= passed(newest.map_or(0, Version::get)) {
             return;
         }
         let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else {
             return;
         };
-        fold.snapshot = Some(last.version);
         let state = match (self.encode)(&fold.state) {
             Ok(state) => state,
             Err(error) => {
@@ -92,12 +99,15 @@ impl<A: Apply> Snapshots<A> {
             fingerprint: A::Event::FINGERPRINT,
             state,
         };
-        let store = Arc::clone(&self.store);
+        fold.snapshot = Some(last.version);
+        self.taken.insert(stream.clone(), last.version);
+        let (store, taken) = (Arc::clone(&self.store), self.taken.clone());
         tokio::spawn(async move {
             let _room = room;
             let stream = snapshot.stream.clone();
             if let Err(error) = store.save(snapshot).await {
                 tracing::warn!(%stream, %error, "a snapshot was not saved");
+                taken.invalidate(&stream);
             }
         });
     }
@@ -111,6 +121,7 @@ impl<A> Clone for Snapshots<A> {
             encode: self.encode,
             decode: self.decode,
             room: Arc::clone(&self.room),
+            taken: self.taken.clone(),
         }
     }
 }
