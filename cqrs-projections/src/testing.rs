@@ -62,6 +62,7 @@ pub fn event<E: DomainEvent>(stream: &str, event: &E) -> NewEvent {
 /// What the runner may do in the course of crashes is done as well: the events are folded all together, one by one with
 /// each delivered twice, and one by one on top of the documents that they have already been folded into. The documents
 /// must be the same each time.
+#[must_use = "a test checks what comes out"]
 pub fn given<P: Projector>(projector: P, events: impl IntoIterator<Item = NewEvent>) -> Given {
     let fold = Folding::new(projector);
     let wanted = fold.filter();
