@@ -8,6 +8,7 @@
 //! read models in Redis and Elasticsearch. [`in_memory`] holds implementations for tests and first steps.
 
 mod aggregate;
+pub mod append_queue;
 mod as_of;
 mod checkpoint_store;
 mod codec;
@@ -54,7 +55,7 @@ pub use recorded_event::{Recorded, RecordedEvent, UndecodableEvent};
 pub use repository::{ExecuteError, Executed, LoadError, Loaded, Repository};
 pub use snapshot_store::{Snapshot, SnapshotQuery, SnapshotStore};
 pub use stream::{ExpectedVersion, GlobalPosition, Version};
-pub use subscription::{CatchUpSubscription, Subscription, Wake};
+pub use subscription::{CatchUpSubscription, Hint, Listener, Subscription, Wake};
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use upcast::{Upcast, UpcastError};
 

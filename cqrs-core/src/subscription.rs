@@ -1,11 +1,12 @@
 //! Following the log: first what is there, then what comes.
 
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::event_store::{EventStore, Filter, LogPage, ReadAll, StoreError};
 use crate::stream::GlobalPosition;
@@ -30,17 +31,69 @@ pub trait Subscription: Send + Debug {
     fn position(&self) -> GlobalPosition;
 }
 
+/// Says how far the log has grown, to every [`Wake`] made from it. Clones give the same hints.
+#[derive(Debug, Clone)]
+pub struct Hint(watch::Sender<GlobalPosition>);
+
+impl Hint {
+    /// Nothing is known of yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(watch::Sender::new(GlobalPosition::START))
+    }
+
+    /// The log has an event at this position. Hints never go back.
+    pub fn advance(&self, position: GlobalPosition) {
+        self.0.send_if_modified(|newest| {
+            let further = position > *newest;
+            *newest = position.max(*newest);
+            further
+        });
+    }
+
+    /// What a subscription waits for.
+    #[must_use]
+    pub fn wake(&self) -> Wake {
+        Wake(self.0.subscribe())
+    }
+}
+
+impl Default for Hint {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A task that hears of what other processes append and gives hints: starts with the first subscription, ends when dropped.
+#[derive(Debug, Default)]
+pub struct Listener(OnceLock<JoinHandle<()>>);
+
+impl Listener {
+    /// Starts the task unless it runs.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    pub fn start<F>(&self, task: impl FnOnce() -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.0.get_or_init(|| tokio::spawn(task()));
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Some(task) = self.0.get() {
+            task.abort();
+        }
+    }
+}
+
 /// Wakes a subscription when the log may have grown. Only a hint: a subscription polls as well.
 #[derive(Debug, Clone)]
 pub struct Wake(watch::Receiver<GlobalPosition>);
 
 impl Wake {
-    /// A hint that is given by sending the newest position.
-    #[must_use]
-    pub const fn new(hint: watch::Receiver<GlobalPosition>) -> Self {
-        Self(hint)
-    }
-
     /// Waits until a position after `position` was hinted at; at most `at_most`.
     async fn beyond(&mut self, position: GlobalPosition, at_most: Duration) {
         let hinted = async {

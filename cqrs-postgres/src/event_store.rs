@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use cqrs_core::append_queue::AppendQueue;
 use cqrs_core::{
     Append, AppendError, Appended, CatchUpSubscription, Direction, EventId, EventStore, Failure, Filter,
-    GlobalPosition, Head, Limits, LogPage, ReadAll, ReadStream, StoreError, StoreId, StreamPage, Subscription, Wake,
+    GlobalPosition, Head, Hint, Limits, Listener, LogPage, ReadAll, ReadStream, StoreError, StoreId, StreamPage,
+    Subscription,
 };
 use futures::TryStreamExt;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgExecutor, PgPool, Row};
-use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::append_queue::{AppendQueue, WriterOptions};
+use crate::append_queue::PgGroupWriter;
 use crate::checkpoint_store::PgCheckpointStore;
 use crate::error::store_error;
 use crate::options::PgOptions;
@@ -21,7 +22,7 @@ use crate::row::{self, Rows};
 use crate::schema::Schema;
 use crate::snapshot_store::PgSnapshotStore;
 use crate::statements::Statements;
-use crate::subscription::Newest;
+use crate::subscription::listen;
 use crate::value::PgTimestamp;
 
 /// An event store in one schema of a PostgreSQL database (15 or newer). Clones share connections and queue.
@@ -32,7 +33,8 @@ pub struct PgEventStore(Arc<Inner>);
 struct Inner {
     pool: PgPool,
     queue: AppendQueue,
-    newest: Newest,
+    newest: Hint,
+    listener: Listener,
     sql: Statements,
     options: PgOptions,
 }
@@ -59,18 +61,18 @@ impl PgEventStore {
             .await
             .map_err(store_error)?;
         let sql = Statements::new(&options.schema);
-        let newest = watch::Sender::new(GlobalPosition::START);
+        let newest = Hint::new();
         // Unlike any other writer's: by this name it finds sessions that it has given up.
         let session = format!("cqrs-append:{}:{:08x}", options.schema, Uuid::new_v4().as_fields().0);
-        let writer = WriterOptions {
+        let writer = PgGroupWriter {
             connect: append_connection(&options, &session),
             session,
             sql: sql.clone(),
             attempt_timeout: options.attempt_timeout,
-            newest: newest.clone(),
+            connection: None,
         };
-        let queue = AppendQueue::start(writer, options.queue_bytes, options.append_timeout);
-        Ok(Self(Arc::new(Inner { pool, queue, newest: Newest::new(newest), sql, options })))
+        let queue = AppendQueue::start(writer, options.queue_bytes, options.append_timeout, newest.clone());
+        Ok(Self(Arc::new(Inner { pool, queue, newest, listener: Listener::default(), sql, options })))
     }
 
     /// The snapshots beside these events.
@@ -186,9 +188,10 @@ impl EventStore for PgEventStore {
     }
 
     async fn subscribe(&self, after: GlobalPosition, filter: Filter) -> Result<Box<dyn Subscription>, StoreError> {
-        let wake = Wake::new(self.0.newest.follow(&self.0.pool, &self.0.options.schema));
+        let Inner { pool, newest, listener, options, .. } = &*self.0;
+        listener.start(|| listen(pool.clone(), options.schema.channel(), newest.clone()));
         let store = Arc::new(self.clone());
-        Ok(Box::new(CatchUpSubscription::new(store, after, filter, wake, self.0.options.poll)))
+        Ok(Box::new(CatchUpSubscription::new(store, after, filter, newest.wake(), options.poll)))
     }
 }
 

@@ -1,45 +1,15 @@
 //! Hints that the log has grown: from this process at once, from others by NOTIFY. Subscriptions poll as well, so that a
 //! lost hint costs latency only.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use cqrs_core::GlobalPosition;
+use cqrs_core::{GlobalPosition, Hint};
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
-use crate::schema::Schema;
-
-/// The newest position that is known of. The listener starts with the first subscription and ends with the store.
-#[derive(Debug)]
-pub(crate) struct Newest {
-    hint: watch::Sender<GlobalPosition>,
-    listener: OnceLock<JoinHandle<()>>,
-}
-
-impl Newest {
-    pub fn new(hint: watch::Sender<GlobalPosition>) -> Self {
-        Self { hint, listener: OnceLock::new() }
-    }
-
-    pub fn follow(&self, pool: &PgPool, schema: &Schema) -> watch::Receiver<GlobalPosition> {
-        self.listener.get_or_init(|| tokio::spawn(listen(pool.clone(), schema.channel(), self.hint.clone())));
-        self.hint.subscribe()
-    }
-}
-
-impl Drop for Newest {
-    fn drop(&mut self) {
-        if let Some(listener) = self.listener.get() {
-            listener.abort();
-        }
-    }
-}
-
-async fn listen(pool: PgPool, channel: String, hint: watch::Sender<GlobalPosition>) {
+/// Hears of what other processes append, for good.
+pub(crate) async fn listen(pool: PgPool, channel: String, hint: Hint) {
     let pauses = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(50))
         .with_max_delay(Duration::from_secs(5))
@@ -58,7 +28,7 @@ async fn listen(pool: PgPool, channel: String, hint: watch::Sender<GlobalPositio
 async fn hear(
     pool: &PgPool,
     channel: &str,
-    hint: &watch::Sender<GlobalPosition>,
+    hint: &Hint,
     mut listening: impl FnMut(),
 ) -> Result<std::convert::Infallible, sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
@@ -67,16 +37,7 @@ async fn hear(
     loop {
         let notification = listener.recv().await?;
         if let Ok(position) = notification.payload().parse() {
-            advance(hint, GlobalPosition::new(position));
+            hint.advance(GlobalPosition::new(position));
         }
     }
-}
-
-/// Hints never go back.
-pub(crate) fn advance(hint: &watch::Sender<GlobalPosition>, position: GlobalPosition) {
-    hint.send_if_modified(|newest| {
-        let further = position > *newest;
-        *newest = position.max(*newest);
-        further
-    });
 }

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::watch;
 
 use super::{InMemorySnapshotStore, lock};
 use crate::codec::Payload;
@@ -19,14 +18,14 @@ use crate::import::{ImportError, ImportEvents, ImportFacts, Imported, check_impo
 use crate::name::StreamName;
 use crate::recorded_event::RecordedEvent;
 use crate::stream::{GlobalPosition, Version};
-use crate::subscription::{CatchUpSubscription, Subscription, Wake};
+use crate::subscription::{CatchUpSubscription, Hint, Subscription};
 use crate::timestamp::Timestamp;
 
 /// A log in memory. Clones share it.
 #[derive(Debug, Clone)]
 pub struct InMemoryEventStore {
     log: Arc<Mutex<Log>>,
-    newest: watch::Sender<GlobalPosition>,
+    newest: Hint,
     snapshots: InMemorySnapshotStore,
     limits: Limits,
 }
@@ -57,7 +56,7 @@ impl InMemoryEventStore {
                 streams: HashMap::new(),
                 ids: HashMap::new(),
             })),
-            newest: watch::Sender::new(GlobalPosition::START),
+            newest: Hint::new(),
             snapshots: InMemorySnapshotStore::new(),
             limits: Limits::default(),
         }
@@ -153,7 +152,7 @@ impl EventStore for InMemoryEventStore {
             Decision::Repeated(appended) => Ok(appended),
             Decision::Write(versions) => log.write(append, versions),
         };
-        self.newest.send_if_modified(|newest| std::mem::replace(newest, log.newest()) != log.newest());
+        self.newest.advance(log.newest());
         appended
     }
 
@@ -201,7 +200,7 @@ impl EventStore for InMemoryEventStore {
     }
 
     async fn subscribe(&self, after: GlobalPosition, filter: Filter) -> Result<Box<dyn Subscription>, StoreError> {
-        let wake = Wake::new(self.newest.subscribe());
+        let wake = self.newest.wake();
         let store = Arc::new(self.clone());
         Ok(Box::new(CatchUpSubscription::new(store, after, filter, wake, Duration::from_secs(1))))
     }
@@ -222,7 +221,7 @@ impl ImportEvents for InMemoryEventStore {
         }
         let written = events.len();
         log.extend(events);
-        self.newest.send_replace(log.newest());
+        self.newest.advance(log.newest());
         Ok(Imported { written, repeated: 0 })
     }
 }

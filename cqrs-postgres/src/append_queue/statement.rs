@@ -1,18 +1,18 @@
 //! A planned group, sent to the database.
 
+use cqrs_core::append_queue::Queued;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
-use super::Waiting;
 use super::plan::{Plan, Written};
 use crate::statements::Statements;
 use crate::value::PgTimestamp;
 
 /// `None` when a bound did not hold, and nothing was written.
-pub(super) async fn write(
+pub(super) async fn write<'a>(
     connection: &mut PgConnection,
     sql: &Statements,
-    group: &[&Waiting],
+    group: impl IntoIterator<Item = &'a Queued>,
     plan: &Plan,
 ) -> Result<Option<Written>, sqlx::Error> {
     let names: Vec<&str> = plan.streams.iter().map(|stream| stream.name.as_str()).collect();
@@ -25,8 +25,8 @@ pub(super) async fn write(
     let mut occurred: Vec<Option<PgTimestamp>> = Vec::with_capacity(count);
     let mut payloads: Vec<&str> = Vec::with_capacity(count);
     let mut metadata: Vec<&str> = Vec::with_capacity(count);
-    for waiting in group {
-        for (event, encoded) in waiting.append.events.iter().zip(&waiting.metadata) {
+    for queued in group {
+        for (event, encoded) in queued.events() {
             ids.push(event.id.as_uuid());
             streams.push(event.stream.as_str());
             event_types.push(event.event_type.as_str());

@@ -1,0 +1,166 @@
+//! The appends of a group, each decided by the rules on what the log says and what those before it leave.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Outcome;
+use crate::event_store::{Append, AppendError, Appended, Condition, Decision, Existing, Facts, decide};
+use crate::failure::Failure;
+use crate::id::EventId;
+use crate::name::StreamName;
+use crate::stream::{GlobalPosition, Version};
+use crate::timestamp::Timestamp;
+
+/// What the log is asked about before a group can be decided.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted<'a> {
+    /// Streams that the group writes to or expects something of, each once.
+    pub streams: Vec<&'a StreamName>,
+    /// The ids of its events.
+    pub ids: Vec<EventId>,
+}
+
+impl<'a> Wanted<'a> {
+    /// What has to be known of these appends.
+    pub fn of(group: impl IntoIterator<Item = &'a Append>) -> Self {
+        let mut wanted = Self::default();
+        for append in group {
+            wanted.streams.extend(append.events.iter().map(|event| &event.stream));
+            wanted.streams.extend(append.conditions.iter().map(|Condition::Stream { stream, .. }| stream));
+            wanted.ids.extend(append.events.iter().map(|event| event.id));
+        }
+        wanted.streams.sort_unstable();
+        wanted.streams.dedup();
+        wanted
+    }
+}
+
+/// What the log says of a group's streams and event ids at the moment of the decision.
+#[derive(Debug, Clone, Default)]
+pub struct GroupFacts {
+    heads: HashMap<StreamName, Version>,
+    existing: HashMap<EventId, Existing>,
+    in_group: HashSet<EventId>,
+}
+
+impl GroupFacts {
+    /// The newest versions of the streams that have events, and the events whose ids are in the log.
+    pub fn new(
+        heads: impl IntoIterator<Item = (StreamName, Version)>,
+        existing: impl IntoIterator<Item = (EventId, Existing)>,
+    ) -> Self {
+        let (heads, existing) = (heads.into_iter().collect(), existing.into_iter().collect());
+        Self { heads, existing, in_group: HashSet::new() }
+    }
+
+    /// Decides one by one.
+    pub fn decide<'a>(mut self, group: impl IntoIterator<Item = &'a Append>) -> DecidedGroup<'a> {
+        let mut decided = Vec::new();
+        for append in group {
+            decided.push(match decide(append, &self) {
+                Decision::Refuse(error) => Decided::Done(Err(error)),
+                Decision::Repeated(_) if append.events.iter().any(|event| self.in_group.contains(&event.id)) => {
+                    Decided::RepeatsGroup(append)
+                }
+                Decision::Repeated(appended) => Decided::Done(Ok(appended)),
+                Decision::Write(versions) => {
+                    self.add(append, &versions);
+                    Decided::Written(append, versions)
+                }
+            });
+        }
+        DecidedGroup { facts: self, decided }
+    }
+
+    /// Adds an append that will be written; its position and time are drawn then.
+    fn add(&mut self, append: &Append, versions: &[Version]) {
+        for (event, &version) in append.events.iter().zip(versions) {
+            let existing = Existing {
+                stream: event.stream.clone(),
+                version,
+                position: GlobalPosition::START,
+                recorded_at: Timestamp::MIN,
+                event_type: event.event_type.clone(),
+                payload: event.payload.clone(),
+            };
+            self.heads.insert(event.stream.clone(), version);
+            self.in_group.insert(event.id);
+            self.existing.insert(event.id, existing);
+        }
+    }
+
+    fn place(&mut self, append: &Append, appended: &Appended) {
+        let mut position = appended.first_position;
+        for event in &append.events {
+            if let Some(existing) = self.existing.get_mut(&event.id) {
+                existing.position = position;
+                existing.recorded_at = appended.recorded_at;
+            }
+            position = position.next();
+        }
+    }
+}
+
+impl Facts for GroupFacts {
+    fn head(&self, stream: &StreamName) -> Option<Version> {
+        self.heads.get(stream).copied()
+    }
+
+    fn existing(&self, id: EventId) -> Option<Existing> {
+        self.existing.get(&id).cloned()
+    }
+}
+
+/// What is to be done with each append of a group.
+#[derive(Debug)]
+pub struct DecidedGroup<'a> {
+    facts: GroupFacts,
+    decided: Vec<Decided<'a>>,
+}
+
+/// An append's outcome before the accepted ones are written.
+#[derive(Debug)]
+enum Decided<'a> {
+    Written(&'a Append, Vec<Version>),
+    /// It repeats events of the same group, which have no positions yet.
+    RepeatsGroup(&'a Append),
+    Done(Outcome),
+}
+
+impl DecidedGroup<'_> {
+    /// The appends to write, in order: the index of each in the group, and the versions of its events.
+    pub fn accepted(&self) -> impl Iterator<Item = (usize, &[Version])> {
+        self.decided.iter().enumerate().filter_map(|(index, decided)| match decided {
+            Decided::Written(_, versions) => Some((index, versions.as_slice())),
+            Decided::RepeatsGroup(_) | Decided::Done(_) => None,
+        })
+    }
+
+    /// The outcome of each append of the group, when the events of the accepted ones were written one after the other from
+    /// `first` on. Neither argument matters when none was accepted.
+    #[must_use]
+    pub fn outcomes(mut self, first: GlobalPosition, recorded_at: Timestamp) -> Vec<Outcome> {
+        let mut next = first.get();
+        let mut outcomes = Vec::with_capacity(self.decided.len());
+        for decided in self.decided {
+            outcomes.push(match decided {
+                Decided::Done(outcome) => outcome,
+                Decided::RepeatsGroup(append) => repeated(append, &self.facts),
+                Decided::Written(append, versions) => {
+                    let first_position = GlobalPosition::new(next);
+                    next += versions.len() as u64;
+                    let position = GlobalPosition::new(next).previous();
+                    let appended = Appended { first_position, position, versions, recorded_at, repeated: false };
+                    self.facts.place(append, &appended);
+                    Ok(appended)
+                }
+            });
+        }
+        outcomes
+    }
+}
+
+fn repeated(append: &Append, facts: &GroupFacts) -> Outcome {
+    let ids = append.events.iter().map(|event| (event.id, facts.existing(event.id)));
+    let gone = || AppendError::Permanent(Failure::new("an append repeats events that are not there"));
+    Existing::outcome(ids)?.ok_or_else(gone)
+}
