@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Far more than any behaviour takes: one that is not done by then waits for something that never comes.
-const AT_MOST: Duration = Duration::from_secs(180);
+const AT_MOST: Duration = Duration::from_secs(120);
 
 /// A fresh, empty port for one behaviour, together with what cleans up after it.
 ///
@@ -50,7 +50,7 @@ impl<P: ?Sized> fmt::Debug for Fixture<P> {
 /// Runs one behaviour on a fresh port; called by the tests that the contract macros emit.
 ///
 /// # Panics
-/// When the behaviour is not as the contract says, or is not done after three minutes.
+/// When the behaviour is not as the contract says, or is not done after two minutes.
 #[doc(hidden)]
 pub fn run<P, F, B>(fixture: impl FnOnce() -> F, behaviour: impl FnOnce(Arc<P>) -> B)
 where

@@ -85,6 +85,7 @@ async fn an_expectation_of_the_caller_that_does_not_hold_is_a_conflict_and_not_t
     counters.execute(&id(), Add(1)).await.unwrap();
     counters.execute(&id(), Add(1)).await.unwrap();
     store.appends();
+    store.events_read();
     for wanted in [ExpectedVersion::NoStream, ExpectedVersion::Exact(Version::FIRST)] {
         let error = counters.execute_with(&id(), Add(1), Context::new().expected(wanted)).await.unwrap_err();
         assert!(
@@ -94,6 +95,7 @@ async fn an_expectation_of_the_caller_that_does_not_hold_is_a_conflict_and_not_t
         );
     }
     assert_eq!(store.appends(), 0);
+    assert!(store.events_read() <= 4, "each of the two loads the two events once");
 }
 
 #[tokio::test]
@@ -104,6 +106,7 @@ async fn a_conflict_with_an_expectation_of_the_caller_is_not_tried_again_when_a_
     let error = counters.execute_with(&id(), Add(1), context).await.unwrap_err();
     assert!(matches!(error, ExecuteError::Conflict { .. }), "{error:?}");
     assert_eq!(store.appends(), 1);
+    assert!(store.events_read() <= 2, "it is not loaded again for each retry");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -232,6 +232,17 @@ async fn what_had_occurred_by_a_time_starts_at_a_snapshot_only_when_all_of_it_ha
 }
 
 #[tokio::test]
+async fn a_snapshot_after_a_command_knows_when_its_events_happened() {
+    for happened in [Some(Timestamp::MAX), Some(Timestamp::MIN), None] {
+        let (_, snapshots, counters) = given(0).await;
+        let context = happened.map_or_else(Context::new, |time| Context::new().occurred_at(time));
+        counters.execute_with(&id(), AddOnes(5), context).await.unwrap();
+        let snapshot = taken(&snapshots, 1, 5).await;
+        assert_eq!(snapshot.happened_until, happened.unwrap_or(snapshot.recorded_at));
+    }
+}
+
+#[tokio::test]
 async fn past_states_with_and_without_snapshots_agree() {
     let (store, snapshots, counters) = given(0).await;
     let time = |number: u64| Timestamp::from_micros(i64::try_from(number * 7 % 11).unwrap());
