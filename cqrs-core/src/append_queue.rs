@@ -63,7 +63,8 @@ pub trait GroupWriter: Send + 'static {
     /// [`GroupError`] says what the queue does about it.
     async fn write(&mut self, group: &mut Group) -> Result<Vec<Outcome>, GroupError>;
 
-    /// What the log says of these events, in their order, when everything that is being written is settled.
+    /// What the log says of these events, in their order (an id may stand in it twice), when everything that is being
+    /// written is settled.
     ///
     /// # Errors
     /// As [`write`](Self::write).

@@ -84,22 +84,27 @@ pub struct Group {
 }
 
 impl Group {
-    /// What waits, up to the bounds or to a question, which is asked behind it.
-    pub(super) fn take(first: Queued, queue: &mut mpsc::UnboundedReceiver<Message>) -> (Self, Option<Question>) {
-        let (mut events, mut bytes) = (first.append.events.len(), first.bytes);
-        let mut group = Self { appends: vec![first], unanswered: false };
-        while events < GROUP_EVENTS && bytes < GROUP_BYTES {
-            match queue.try_recv() {
-                Ok(Message::Append(next)) => {
-                    events += next.append.events.len();
-                    bytes += next.bytes;
-                    group.appends.push(next);
+    /// What waits, up to the bounds, and the questions among it: they are asked behind the group.
+    pub(super) fn take(first: Message, queue: &mut mpsc::UnboundedReceiver<Message>) -> (Self, Vec<Question>) {
+        let (mut events, mut bytes) = (0, 0);
+        let mut group = Self { appends: Vec::new(), unanswered: false };
+        let mut questions = Vec::new();
+        let mut next = Some(first);
+        while let Some(message) = next {
+            match message {
+                Message::Append(append) => {
+                    events += append.append.events.len();
+                    bytes += append.bytes;
+                    group.appends.push(append);
                 }
-                Ok(Message::Outcome(question)) => return (group, Some(question)),
-                Err(_) => break,
+                Message::Outcome(question) => {
+                    events += question.ids.len();
+                    questions.push(question);
+                }
             }
+            next = if events < GROUP_EVENTS && bytes < GROUP_BYTES { queue.try_recv().ok() } else { None };
         }
-        (group, None)
+        (group, questions)
     }
 
     /// The appends as they wait: callers may still take them back.

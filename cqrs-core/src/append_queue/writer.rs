@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::{Group, GroupError, GroupWriter, Message, Outcome, Question};
 use crate::event_store::{AppendError, Existing};
+use crate::id::EventId;
 use crate::subscription::Hint;
 
 pub(super) struct Writer<W> {
@@ -35,17 +36,9 @@ impl<W: GroupWriter> Writer<W> {
                     None => break,
                 },
             };
-            let question = match first {
-                Message::Outcome(question) => Some(question),
-                Message::Append(first) => {
-                    let (group, question) = Group::take(first, &mut queue);
-                    self.write(group).await;
-                    question
-                }
-            };
-            if let Some(question) = question {
-                self.answer(question).await;
-            }
+            let (group, questions) = Group::take(first, &mut queue);
+            self.write(group).await;
+            self.answer(questions).await;
         }
         self.groups.close().await;
     }
@@ -90,21 +83,35 @@ impl<W: GroupWriter> Writer<W> {
         }
     }
 
-    /// Says what became of an append: everything that was sent before is settled.
-    async fn answer(&mut self, question: Question) {
+    /// Says what became of appends: everything that was sent before is settled.
+    async fn answer(&mut self, mut questions: Vec<Question>) {
         let mut pauses = pauses();
-        while !question.reply.is_closed() {
-            let outcome = match self.groups.find(&question.ids).await {
-                Ok(found) => Existing::outcome(found),
-                Err(GroupError::Refused(failure)) => Err(AppendError::Permanent(failure)),
+        loop {
+            questions.retain(|question| !question.reply.is_closed());
+            if questions.is_empty() {
+                return;
+            }
+            let ids: Vec<EventId> = questions.iter().flat_map(|question| question.ids.iter().copied()).collect();
+            match self.groups.find(&ids).await {
+                Ok(found) => {
+                    let mut found = found.into_iter();
+                    for question in questions {
+                        let outcome = Existing::outcome(found.by_ref().take(question.ids.len()));
+                        let _ = question.reply.send(outcome);
+                    }
+                    return;
+                }
+                Err(GroupError::Refused(failure)) => {
+                    for question in questions {
+                        let _ = question.reply.send(Err(AppendError::Permanent(failure.clone())));
+                    }
+                    return;
+                }
                 Err(GroupError::NotWritten(failure) | GroupError::NoAnswer(failure)) => {
                     tracing::warn!(error = %failure, "the outcome of an append was not found out");
                     tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
-                    continue;
                 }
-            };
-            let _ = question.reply.send(outcome);
-            return;
+            }
         }
     }
 

@@ -41,9 +41,9 @@ pub(super) async fn find(
 ) -> Result<Vec<(EventId, Option<Existing>)>, sqlx::Error> {
     let mut transaction = connection.begin().await?;
     sqlx::query(sql.lock.clone()).execute(&mut *transaction).await?;
-    let mut found: HashMap<EventId, Existing> = read_existing(&mut transaction, sql, ids).await?.into_iter().collect();
+    let found: HashMap<EventId, Existing> = read_existing(&mut transaction, sql, ids).await?.into_iter().collect();
     transaction.commit().await?;
-    Ok(ids.iter().map(|id| (*id, found.remove(id))).collect())
+    Ok(ids.iter().map(|id| (*id, found.get(id).cloned())).collect())
 }
 
 /// The rules and the database see the same heads under the same lock; that they differ is a defect, told as such.
