@@ -7,6 +7,7 @@ mod postgres {
     mod database;
     mod immutability;
     mod migration;
+    mod plans;
     mod subscription;
     mod tenants;
 }
