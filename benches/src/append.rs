@@ -45,7 +45,7 @@ pub async fn run(options: Options, report: &Report) -> Result<(), Error> {
     for round in 1..=options.rounds {
         let opened = options.store.open().await?;
         let measured =
-            group_append(Arc::clone(&opened.store), options.appenders, options.events as u64, duration).await?;
+            group_append(Arc::clone(&opened.store), options.appenders, options.events as u64, 0, duration).await?;
         report.note(&format!("round {round}: {:.0} events/s", measured.per_second));
         subject.push(measured);
         opened.close().await?;
@@ -90,16 +90,18 @@ pub async fn run(options: Options, report: &Report) -> Result<(), Error> {
     })
 }
 
+/// Each appender has a stream of its own, the first of them that with the number `first`; none of them has events yet.
 pub async fn group_append(
     store: Arc<dyn EventStore>,
     appenders: usize,
     events: u64,
+    first: usize,
     duration: Duration,
 ) -> Result<Measured, Error> {
     load(appenders, duration, move |caller, call| {
         let store = Arc::clone(&store);
         async move {
-            let stream = StreamName::of("account", &caller)?;
+            let stream = StreamName::of("account", &(first + caller))?;
             let head = Version::new(call * events);
             let new: Result<Vec<_>, Error> =
                 (0..events).map(|index| new_event(&stream, call * events + index)).collect();

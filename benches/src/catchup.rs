@@ -1,5 +1,6 @@
 //! The whole log from its start.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use cqrs_core::{EventStore, GlobalPosition, ReadAll, Recorded};
@@ -12,6 +13,9 @@ use crate::measure::{Measured, median};
 use crate::report::{Baseline, Line, Report, parameters};
 use crate::store::{Opened, Store};
 use crate::workload::AccountEvent;
+
+/// Readers that read ranges of the log side by side.
+const READERS: u64 = 4;
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -36,51 +40,68 @@ pub async fn run(options: Options, report: &Report) -> Result<(), Error> {
     let opened = options.store.open().await?;
     report.note(&format!("writing {} events", options.events));
     opened.fill(options.events, options.streams).await?;
-    let (mut pages, mut copies) = (Vec::new(), Vec::new());
+    let (mut pages, mut ranges, mut copies) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..options.rounds {
-        pages.push(scan(&opened, &options).await?);
+        pages.push(scan(&opened, &options, 1).await?);
+        ranges.push(scan(&opened, &options, READERS).await?);
         if opened.database.is_some() {
             copies.push(copy(&opened, options.events).await?);
         }
     }
-    let subject = median(&pages).ok_or("no rounds")?;
-    report.line(&Line {
-        bench: "catchup",
-        subject: format!("{} one reader, decoded", options.store.name()),
-        per_second: subject.per_second,
-        p50_ms: None,
-        p99_ms: None,
-        parameters: parameters([
-            ("events", json!(options.events)),
-            ("streams", json!(options.streams)),
-            ("page", json!(options.page)),
-            ("rounds", json!(options.rounds)),
-        ]),
-        baseline: median(&copies).map(|copy| Baseline {
-            baseline: "binary COPY of the same rows, not decoded".to_owned(),
-            baseline_per_second: copy.per_second,
-            ratio: subject.per_second / copy.per_second,
-        }),
-    })?;
+    for (readers, runs) in [(1, pages), (READERS, ranges)] {
+        let subject = median(&runs).ok_or("no rounds")?;
+        report.line(&Line {
+            bench: "catchup",
+            subject: format!("{}, decoded", options.store.name()),
+            per_second: subject.per_second,
+            p50_ms: None,
+            p99_ms: None,
+            parameters: parameters([
+                ("readers", json!(readers)),
+                ("events", json!(options.events)),
+                ("streams", json!(options.streams)),
+                ("page", json!(options.page)),
+                ("rounds", json!(options.rounds)),
+            ]),
+            baseline: median(&copies).map(|copy| Baseline {
+                baseline: "binary COPY of the same rows, not decoded".to_owned(),
+                baseline_per_second: copy.per_second,
+                ratio: subject.per_second / copy.per_second,
+            }),
+        })?;
+    }
     opened.close().await
 }
 
-async fn scan(opened: &Opened, options: &Options) -> Result<Measured, Error> {
+/// Reads the log in as many ranges of positions as there are readers.
+async fn scan(opened: &Opened, options: &Options, readers: u64) -> Result<Measured, Error> {
     let begun = Instant::now();
-    let (mut position, mut count) = (GlobalPosition::START, 0);
-    loop {
-        let page = opened.store.read_all(ReadAll::after(position).limit(options.page)).await?;
-        let more = page.more;
-        position = page.scanned_to;
-        count += Recorded::<AccountEvent>::decode_all(page.events)?.len() as u64;
-        if !more {
-            break;
-        }
+    let mut ranges = tokio::task::JoinSet::new();
+    for reader in 0..readers {
+        let bound = |part: u64| GlobalPosition::new(options.events * part / readers);
+        let range = ReadAll::after(bound(reader)).until(bound(reader + 1)).limit(options.page);
+        ranges.spawn(scan_range(Arc::clone(&opened.store), range));
+    }
+    let mut count = 0;
+    while let Some(part) = ranges.join_next().await {
+        count += part??;
     }
     if count != options.events {
         return Err(format!("{count} events read, {} were written", options.events).into());
     }
     Ok(rate(begun, options.events))
+}
+
+async fn scan_range(store: Arc<dyn EventStore>, mut read: ReadAll) -> Result<u64, Error> {
+    let mut count = 0;
+    loop {
+        let page = store.read_all(read.clone()).await?;
+        read.after = page.scanned_to;
+        count += Recorded::<AccountEvent>::decode_all(page.events)?.len() as u64;
+        if !page.more {
+            return Ok(count);
+        }
+    }
 }
 
 async fn copy(opened: &Opened, events: u64) -> Result<Measured, Error> {

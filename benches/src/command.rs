@@ -42,7 +42,7 @@ pub async fn run(options: Options, report: &Report) -> Result<(), Error> {
         cold.push(commands(opened.with_snapshots.clone(), options.callers, duration, |caller| caller).await?);
         opened.close().await?;
         let opened = options.store.open().await?;
-        bare.push(group_append(Arc::clone(&opened.store), options.callers, 1, duration).await?);
+        bare.push(group_append(Arc::clone(&opened.store), options.callers, 1, 0, duration).await?);
         opened.close().await?;
     }
     let bare = median(&bare);

@@ -8,6 +8,7 @@ mod append;
 mod catchup;
 mod command;
 mod database;
+mod growth;
 mod hydrate;
 mod measure;
 mod report;
@@ -31,6 +32,8 @@ struct Arguments {
 enum Bench {
     /// Appends by many callers at once, beside one plain insert per append.
     Append(append::Options),
+    /// Appends to a log that has grown long, beside an empty one.
+    Growth(growth::Options),
     /// The whole way of a command through the repository, beside bare appends.
     Command(command::Options),
     /// Commands of many callers on one aggregate, beside one commit per command.
@@ -47,6 +50,7 @@ async fn main() -> Result<(), Error> {
     let report = report::Report::new(arguments.json);
     match arguments.bench {
         Bench::Append(options) => append::run(options, &report).await,
+        Bench::Growth(options) => growth::run(options, &report).await,
         Bench::Command(options) => command::run(options, &report).await,
         Bench::Hot(options) => command::run_hot(options, &report).await,
         Bench::Hydrate(options) => hydrate::run(options, &report).await,
