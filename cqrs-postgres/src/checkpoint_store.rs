@@ -4,43 +4,39 @@ use async_trait::async_trait;
 use cqrs_core::{
     Checkpoint, CheckpointStore, EventId, Failure, FencingToken, Generation, ProjectionName, StoreError, StoreId,
 };
+use sqlx::Row;
 use sqlx::postgres::PgRow;
-use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
 use crate::error::store_error;
 use crate::row::{corrupt, position};
+use crate::session::Sessions;
 use crate::statements::Statements;
 
 /// The checkpoints that belong to a [`PgEventStore`](crate::PgEventStore).
 #[derive(Debug, Clone)]
 pub struct PgCheckpointStore {
-    pub(crate) pool: PgPool,
+    pub(crate) sessions: Sessions,
     pub(crate) sql: Statements,
 }
 
 #[async_trait]
 impl CheckpointStore for PgCheckpointStore {
     async fn load(&self, reader: &ProjectionName) -> Result<Option<Checkpoint>, StoreError> {
-        let row = sqlx::query(self.sql.load_checkpoint.clone())
-            .bind(reader.as_str())
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(store_error)?;
+        let statement = sqlx::query(self.sql.load_checkpoint.clone()).bind(reader.as_str());
+        let row = self.sessions.fetch_optional(statement).await.map_err(store_error)?;
         row.map(|row| checkpoint(&row)).transpose().map_err(store_error)
     }
 
     async fn save(&self, reader: &ProjectionName, checkpoint: Checkpoint) -> Result<(), StoreError> {
-        let saved = sqlx::query(self.sql.save_checkpoint.clone())
+        let statement = sqlx::query(self.sql.save_checkpoint.clone())
             .bind(reader.as_str())
             .bind(checkpoint.store_id.as_uuid())
             .bind(checkpoint.position.get().cast_signed())
             .bind(checkpoint.event_id.map(|id| id.as_uuid()))
             .bind(i64::from(checkpoint.generation.get()))
-            .bind(checkpoint.token.get().cast_signed())
-            .execute(&self.pool)
-            .await
-            .map_err(store_error)?;
+            .bind(checkpoint.token.get().cast_signed());
+        let saved = self.sessions.execute(statement).await.map_err(store_error)?;
         if saved.rows_affected() == 1 {
             return Ok(());
         }

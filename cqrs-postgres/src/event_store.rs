@@ -10,8 +10,8 @@ use cqrs_core::{
     Subscription,
 };
 use futures::TryStreamExt;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgExecutor, PgPool, Row};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
 use crate::append_queue::PgGroupWriter;
@@ -20,6 +20,7 @@ use crate::error::store_error;
 use crate::options::PgOptions;
 use crate::row::{self, Rows};
 use crate::schema::Schema;
+use crate::session::Sessions;
 use crate::snapshot_store::PgSnapshotStore;
 use crate::statements::Statements;
 use crate::subscription::listen;
@@ -31,7 +32,7 @@ pub struct PgEventStore(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    pool: PgPool,
+    sessions: Sessions,
     queue: AppendQueue,
     newest: Hint,
     listener: Listener,
@@ -53,13 +54,9 @@ impl PgEventStore {
 
     pub(crate) async fn connect_with(options: PgOptions) -> Result<Self, StoreError> {
         // One more than asked for: the listener keeps one.
-        let pool = PgPoolOptions::new()
-            .max_connections(options.read_connections.saturating_add(1))
-            .connect_with(
-                options.connect.clone().application_name(&format!("cqrs:{}", options.schema)).options(INDEX_ORDER),
-            )
-            .await
-            .map_err(store_error)?;
+        let connections = options.read_connections.saturating_add(1);
+        let sessions = Sessions::connect(read_connection(&options), connections, options.read_timeout);
+        let sessions = sessions.await.map_err(store_error)?;
         let sql = Statements::new(&options.schema);
         let newest = Hint::new();
         // Unlike any other writer's: by this name it finds sessions that it has given up.
@@ -72,23 +69,23 @@ impl PgEventStore {
             connection: None,
         };
         let queue = AppendQueue::start(writer, options.queue_bytes, options.append_timeout, newest.clone());
-        Ok(Self(Arc::new(Inner { pool, queue, newest, listener: Listener::default(), sql, options })))
+        Ok(Self(Arc::new(Inner { sessions, queue, newest, listener: Listener::default(), sql, options })))
     }
 
     /// The snapshots beside these events.
     #[must_use]
     pub fn snapshots(&self) -> PgSnapshotStore {
-        PgSnapshotStore { pool: self.0.pool.clone(), sql: self.0.sql.clone() }
+        PgSnapshotStore { sessions: self.0.sessions.clone(), sql: self.0.sql.clone() }
     }
 
     /// The checkpoints beside these events.
     #[must_use]
     pub fn checkpoints(&self) -> PgCheckpointStore {
-        PgCheckpointStore { pool: self.0.pool.clone(), sql: self.0.sql.clone() }
+        PgCheckpointStore { sessions: self.0.sessions.clone(), sql: self.0.sql.clone() }
     }
 
-    pub(crate) fn pool(&self) -> &PgPool {
-        &self.0.pool
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.0.sessions
     }
 
     pub(crate) fn sql(&self) -> &Statements {
@@ -123,13 +120,16 @@ impl PgEventStore {
         let mut page = LogPage::default();
         let mut head = GlobalPosition::START;
         let mut rows = Rows::default();
-        let mut stream = query.fetch(&self.0.pool);
+        let mut session = self.0.sessions.start().await?;
+        let mut stream = query.fetch(&mut *session);
         while let Some(row) = stream.try_next().await? {
             head = row::position(&row, 9)?;
             if row.try_get_unchecked::<Option<i64>, _>(0)?.is_some() {
                 page.events.push(rows.event(&row)?);
             }
         }
+        drop(stream);
+        session.done();
         let end = read.until.min(head);
         page.scanned_to = match page.events.last() {
             Some(last) if page.events.len() == limit => last.position,
@@ -145,6 +145,7 @@ impl PgEventStore {
             Direction::Forward => &self.0.sql.read_stream_forward,
             Direction::Backward => &self.0.sql.read_stream_backward,
         };
+        let mut session = self.0.sessions.start().await?;
         let mut found = sqlx::query(statement.clone())
             .bind(read.stream.as_str())
             .bind(read.from.get().cast_signed())
@@ -152,12 +153,14 @@ impl PgEventStore {
             .bind(PgTimestamp(read.recorded_until))
             .bind(read.until.get().cast_signed())
             .bind(bound(limit.saturating_add(1)))
-            .fetch(&self.0.pool);
+            .fetch(&mut *session);
         let mut page = StreamPage::default();
         let mut rows = Rows::default();
         while let Some(row) = found.try_next().await? {
             page.events.push(rows.event(&row)?);
         }
+        drop(found);
+        session.done();
         page.more = page.events.len() > limit;
         page.events.truncate(limit);
         Ok(page)
@@ -176,23 +179,37 @@ impl EventStore for PgEventStore {
     }
 
     async fn read_stream(&self, read: ReadStream) -> Result<StreamPage, StoreError> {
-        self.read_window(&read).await.map_err(store_error)
+        self.0.sessions.in_time(self.read_window(&read)).await.map_err(store_error)
     }
 
     async fn read_all(&self, read: ReadAll) -> Result<LogPage, StoreError> {
-        self.read_page(&read).await.map_err(store_error)
+        self.0.sessions.in_time(self.read_page(&read)).await.map_err(store_error)
     }
 
     async fn head(&self) -> Result<Head, StoreError> {
-        read_head(&self.0.pool, &self.0.sql).await.map_err(store_error)
+        let read = async {
+            let mut session = self.0.sessions.start().await?;
+            let head = read_head(&mut *session, &self.0.sql).await?;
+            session.done();
+            Ok(head)
+        };
+        self.0.sessions.in_time(read).await.map_err(store_error)
     }
 
     async fn subscribe(&self, after: GlobalPosition, filter: Filter) -> Result<Box<dyn Subscription>, StoreError> {
-        let Inner { pool, newest, listener, options, .. } = &*self.0;
-        listener.start(|| listen(pool.clone(), options.schema.channel(), newest.clone()));
+        let Inner { sessions, newest, listener, options, .. } = &*self.0;
+        listener.start(|| listen(sessions.pool().clone(), options.schema.channel(), newest.clone()));
         let store = Arc::new(self.clone());
         Ok(Box::new(CatchUpSubscription::new(store, after, filter, newest.wake(), options.poll)))
     }
+}
+
+/// Imports write on one: a client that stops inside a transaction does not keep the lock here either.
+fn read_connection(options: &PgOptions) -> PgConnectOptions {
+    let milliseconds = options.attempt_timeout.as_millis().to_string();
+    let limits = [("idle_in_transaction_session_timeout", milliseconds.as_str())];
+    let name = format!("cqrs:{}", options.schema);
+    options.connect.clone().application_name(&name).options(limits).options(INDEX_ORDER)
 }
 
 /// The server gives up what the client no longer waits for, and a client that stops inside a transaction does not keep

@@ -18,9 +18,12 @@ use crate::value::{PgTimestamp, since_2000};
 #[async_trait]
 impl ImportEvents for PgEventStore {
     async fn import(&self, events: Vec<RecordedEvent>) -> Result<Imported, ImportError> {
-        let mut connection = self.pool().acquire().await.map_err(store_error)?;
-        match self.import_on(&mut connection, &events).await {
-            Ok(imported) => Ok(imported),
+        let mut session = self.sessions().start().await.map_err(store_error)?;
+        match self.import_on(&mut session, &events).await {
+            Ok(imported) => {
+                session.done();
+                Ok(imported)
+            }
             Err(Interrupted::Refused(error)) => Err(error),
             Err(Interrupted::Failed { error, committing }) => Err(match meaning(&error) {
                 Meaning::NoAnswer if committing => ImportError::Unknown(store_error(error)),
@@ -102,8 +105,10 @@ impl PgEventStore {
     /// The event whose id is taken.
     async fn reused(&self, events: &[RecordedEvent]) -> Option<ImportError> {
         let ids: Vec<Uuid> = events.iter().map(|event| event.id.as_uuid()).collect();
-        let taken = sqlx::query(self.sql().imported.clone()).bind(ids).fetch_optional(self.pool()).await;
-        let row = taken.ok().flatten()?;
+        let mut session = self.sessions().start().await.ok()?;
+        let taken = sqlx::query(self.sql().imported.clone()).bind(ids).fetch_all(&mut *session).await.ok()?;
+        session.done();
+        let row = taken.first()?;
         Some(ImportError::EventIdReused { id: EventId::from_uuid(row.try_get(1).ok()?) })
     }
 }

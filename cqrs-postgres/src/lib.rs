@@ -12,6 +12,7 @@ mod migrate;
 mod options;
 mod row;
 mod schema;
+mod session;
 mod snapshot_store;
 mod statements;
 mod subscription;

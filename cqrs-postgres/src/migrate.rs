@@ -35,7 +35,7 @@ impl PgEventStore {
         let mut migrator = Migrator::with_migrations(migrations(schema));
         migrator.create_schema(schema.as_str().to_owned());
         migrator.dangerous_set_table_name(format!("{schema}.migrations"));
-        migrator.run(self.pool()).await?;
+        migrator.run(self.sessions().pool()).await?;
         Ok(())
     }
 
@@ -46,7 +46,7 @@ impl PgEventStore {
     pub async fn grant(&self, role: &str) -> Result<(), MigrateError> {
         let role = Schema::new(role).map_err(MigrateError::Role)?;
         let sql = include_str!("../sql/migrate/grant.sql").replace("{role}", role.as_str());
-        sqlx::raw_sql(render(self.schema(), &sql)).execute(self.pool()).await?;
+        sqlx::raw_sql(render(self.schema(), &sql)).execute(self.sessions().pool()).await?;
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ pub struct PgOptions {
     pub(crate) schema: Schema,
     pub(crate) limits: Limits,
     pub(crate) read_connections: u32,
+    pub(crate) read_timeout: Duration,
     pub(crate) append_timeout: Duration,
     pub(crate) attempt_timeout: Duration,
     pub(crate) queue_bytes: u32,
@@ -45,6 +46,7 @@ impl PgOptions {
             schema: Schema::default(),
             limits: Limits::default(),
             read_connections: 8,
+            read_timeout: Duration::from_secs(30),
             append_timeout: Duration::from_secs(30),
             attempt_timeout: Duration::from_secs(10),
             queue_bytes: 64 << 20,
@@ -72,6 +74,14 @@ impl PgOptions {
     #[must_use]
     pub fn read_connections(mut self, connections: u32) -> Self {
         self.read_connections = connections.max(1);
+        self
+    }
+
+    /// How long reading a page may take, waiting for a connection included; 30 s unless told. After that it is
+    /// [`Transient`](cqrs_core::StoreError::Transient). The same goes for snapshots and checkpoints.
+    #[must_use]
+    pub fn read_timeout(mut self, timeout: Duration) -> Self {
+        self.read_timeout = timeout;
         self
     }
 

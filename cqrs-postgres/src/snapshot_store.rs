@@ -4,25 +4,26 @@ use async_trait::async_trait;
 use cqrs_core::{
     AsOf, EventId, GlobalPosition, Snapshot, SnapshotQuery, SnapshotStore, StoreError, StreamName, Timestamp, Version,
 };
-use sqlx::{PgPool, Row};
+use sqlx::Row;
 use uuid::Uuid;
 
 use crate::error::store_error;
 use crate::row::{payload, position, version};
+use crate::session::Sessions;
 use crate::statements::Statements;
 use crate::value::PgTimestamp;
 
 /// The snapshots that belong to a [`PgEventStore`](crate::PgEventStore).
 #[derive(Debug, Clone)]
 pub struct PgSnapshotStore {
-    pub(crate) pool: PgPool,
+    pub(crate) sessions: Sessions,
     pub(crate) sql: Statements,
 }
 
 #[async_trait]
 impl SnapshotStore for PgSnapshotStore {
     async fn save(&self, snapshot: Snapshot) -> Result<(), StoreError> {
-        sqlx::query(self.sql.save_snapshot.clone())
+        let statement = sqlx::query(self.sql.save_snapshot.clone())
             .bind(snapshot.stream.as_str())
             .bind(i64::from(snapshot.state_version))
             .bind(snapshot.fingerprint.cast_signed())
@@ -31,10 +32,8 @@ impl SnapshotStore for PgSnapshotStore {
             .bind(snapshot.event_id.as_uuid())
             .bind(PgTimestamp(snapshot.recorded_at))
             .bind(PgTimestamp(snapshot.happened_until))
-            .bind(snapshot.state.as_str())
-            .execute(&self.pool)
-            .await
-            .map_err(store_error)?;
+            .bind(snapshot.state.as_str());
+        self.sessions.execute(statement).await.map_err(store_error)?;
         Ok(())
     }
 
@@ -50,17 +49,15 @@ impl SnapshotStore for PgSnapshotStore {
             // A moment that this version does not know: the events answer it.
             Some(_) => return Ok(None),
         }
-        let row = sqlx::query(self.sql.newest_snapshot.clone())
+        let statement = sqlx::query(self.sql.newest_snapshot.clone())
             .bind(query.stream.as_str())
             .bind(i64::from(query.state_version))
             .bind(query.fingerprint.cast_signed())
             .bind(at_version.get().cast_signed())
             .bind(at_position.get().cast_signed())
             .bind(PgTimestamp(recorded))
-            .bind(PgTimestamp(happened))
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(store_error)?;
+            .bind(PgTimestamp(happened));
+        let row = self.sessions.fetch_optional(statement).await.map_err(store_error)?;
         let Some(row) = row else { return Ok(None) };
         let decode = || {
             Ok(Snapshot {
@@ -79,11 +76,8 @@ impl SnapshotStore for PgSnapshotStore {
     }
 
     async fn clear(&self, stream: &StreamName) -> Result<(), StoreError> {
-        sqlx::query(self.sql.clear_snapshots.clone())
-            .bind(stream.as_str())
-            .execute(&self.pool)
-            .await
-            .map_err(store_error)?;
+        let statement = sqlx::query(self.sql.clear_snapshots.clone()).bind(stream.as_str());
+        self.sessions.execute(statement).await.map_err(store_error)?;
         Ok(())
     }
 }

@@ -1,0 +1,124 @@
+//! Sessions for everything but appending: each call takes one and gives it back when the last answer was read.
+
+use std::future::Future;
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow};
+use sqlx::query::Query;
+use sqlx::{Connection, PgConnection, PgPool, Postgres};
+
+type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
+
+/// How long a session may have idled and still be used without asking the server first.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// The pool, and what keeps a dead network from emptying it: no call waits longer than its timeout, and a session that was
+/// left in the middle of an answer is closed.
+#[derive(Debug, Clone)]
+pub(crate) struct Sessions {
+    pool: PgPool,
+    timeout: Duration,
+}
+
+impl Sessions {
+    /// At least one session is opened at once, so that a wrong address is told.
+    pub async fn connect(options: PgConnectOptions, sessions: u32, timeout: Duration) -> Result<Self, sqlx::Error> {
+        // All that idled on a connection that died are found dead within one call.
+        let patience = timeout / sessions.saturating_add(2);
+        let pool = PgPoolOptions::new()
+            .max_connections(sessions)
+            .acquire_timeout(timeout)
+            .test_before_acquire(false)
+            .before_acquire(move |session, idle| {
+                let is_fresh = idle.idle_for < FRESH;
+                Box::pin(async move { Ok(is_fresh || answers(session, patience).await) })
+            })
+            .connect_with(options)
+            .await?;
+        Ok(Self { pool, timeout })
+    }
+
+    /// For what brings its own care: migrations, and a listener for as long as it listens.
+    pub const fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Gives a call up when its time is over.
+    pub async fn in_time<T>(&self, call: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+        let late = || sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+        tokio::time::timeout(self.timeout, call).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// One statement.
+    pub async fn execute(&self, query: PgQuery<'_>) -> Result<PgQueryResult, sqlx::Error> {
+        self.in_time(async {
+            let mut session = self.start().await?;
+            let done = query.execute(&mut *session).await?;
+            session.done();
+            Ok(done)
+        })
+        .await
+    }
+
+    /// One statement that gives one row or none.
+    pub async fn fetch_optional(&self, query: PgQuery<'_>) -> Result<Option<PgRow>, sqlx::Error> {
+        self.in_time(async {
+            let mut session = self.start().await?;
+            let row = query.fetch_optional(&mut *session).await?;
+            session.done();
+            Ok(row)
+        })
+        .await
+    }
+
+    /// A session, for one call.
+    pub async fn start(&self) -> Result<Session, sqlx::Error> {
+        Ok(Session { connection: Some(self.pool.acquire().await?), timeout: self.timeout })
+    }
+}
+
+async fn answers(session: &mut PgConnection, patience: Duration) -> bool {
+    matches!(tokio::time::timeout(patience, session.ping()).await, Ok(Ok(())))
+}
+
+/// Closed when it is dropped: an answer may still be on its way. [`done`](Self::done) gives it back.
+#[derive(Debug)]
+pub(crate) struct Session {
+    connection: Option<PoolConnection<Postgres>>,
+    timeout: Duration,
+}
+
+impl Session {
+    /// Everything was answered: others may use it.
+    pub fn done(mut self) {
+        if let Some(mut connection) = self.connection.take() {
+            // Dropping it would do the same, but wait for the server without end.
+            tokio::spawn(tokio::time::timeout(self.timeout, connection.return_to_pool()));
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Out of the pool, so that another may take its place at once.
+        drop(self.connection.take().map(PoolConnection::detach));
+    }
+}
+
+const TAKEN: &str = "the connection is taken out when the session ends, and not before";
+
+impl Deref for Session {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        self.connection.as_ref().expect(TAKEN)
+    }
+}
+
+impl DerefMut for Session {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        self.connection.as_mut().expect(TAKEN)
+    }
+}
