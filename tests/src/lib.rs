@@ -4,3 +4,11 @@
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
+
+pub mod checker;
+pub mod database;
+pub mod journal;
+pub mod proxy;
+pub mod server;
+pub mod wait;
+pub mod worker;

@@ -1,0 +1,164 @@
+//! Processes that work on a store while a test does them harm: writers that keep a journal, readers that keep an
+//! observation, and strangers.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a worker fails by panicking, and its test with it")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use cqrs_postgres::PgOptions;
+use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
+
+use crate::server::signal;
+
+mod reader;
+mod stranger;
+mod writer;
+
+/// What a worker process does until its standard input ends (a reader: until it was given an event of category `end`).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Task {
+    /// Appends of every kind by several callers at once.
+    Write {
+        /// The store.
+        store: Place,
+        /// Where the journal goes.
+        journal: PathBuf,
+        /// What it does follows from this number.
+        seed: u64,
+        /// How many callers.
+        callers: u64,
+    },
+    /// Pairs of one append, sent together, so that each needs the long transaction.
+    WriteSlowly {
+        /// The store.
+        store: Place,
+        /// Where the journal goes.
+        journal: PathBuf,
+    },
+    /// Follows the log.
+    Read {
+        /// The store.
+        store: Place,
+        /// Where the observation goes.
+        observation: PathBuf,
+        /// By pages, rather than by a subscription.
+        pages: bool,
+    },
+    /// Transactions that idle, and sessions that hold the append lock for a while.
+    Disturb {
+        /// The store.
+        store: Place,
+        /// What it does follows from this number.
+        seed: u64,
+    },
+}
+
+/// Where a store is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Place {
+    /// The address of the database.
+    pub url: String,
+    /// The schema.
+    pub schema: String,
+    /// How long one attempt to write may take.
+    pub attempt_timeout: Duration,
+}
+
+impl Place {
+    fn options(&self) -> PgOptions {
+        let options = PgOptions::new(&self.url).unwrap().schema(&self.schema).unwrap();
+        options.read_connections(1).attempt_timeout(self.attempt_timeout).poll(Duration::from_millis(50))
+    }
+}
+
+/// Does the task that the program's argument names.
+///
+/// # Panics
+/// When the argument is none, or the task fails.
+pub fn main() {
+    let task = std::env::args().nth(1).expect("the task, as JSON");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    match serde_json::from_str(&task).unwrap() {
+        Task::Write { store, journal, seed, callers } => {
+            runtime.block_on(writer::write(store, &journal, seed, callers));
+        }
+        Task::WriteSlowly { store, journal } => runtime.block_on(writer::write_slowly(store, &journal)),
+        Task::Read { store, observation, pages } => runtime.block_on(reader::read(store, &observation, pages)),
+        Task::Disturb { store, seed } => runtime.block_on(stranger::disturb(store, seed)),
+    }
+    // What still waits for a lock or a server is not waited for.
+    runtime.shutdown_background();
+}
+
+/// Ends when standard input does: when the test says so, or is gone.
+async fn told_to_end() {
+    let (sender, ended) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        let _ = sender.send(());
+    });
+    let _ = ended.await;
+}
+
+/// A running worker, killed when it is dropped.
+#[derive(Debug)]
+pub struct Worker(Child);
+
+impl Worker {
+    /// Starts one.
+    ///
+    /// # Panics
+    /// When `program` cannot be started.
+    #[must_use]
+    pub fn start(program: &Path, task: &Task) -> Self {
+        let task = serde_json::to_string(task).unwrap();
+        Self(Command::new(program).arg(task).stdin(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Ends it in the middle of whatever it does.
+    ///
+    /// # Panics
+    /// When it ended before.
+    pub fn kill(mut self) {
+        assert!(self.0.try_wait().unwrap().is_none(), "the worker ended by itself");
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// Stops it in the middle of whatever it does, until [`thaw`](Self::thaw).
+    pub fn freeze(&self) {
+        signal(&self.0, Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        signal(&self.0, Signal::CONT);
+    }
+
+    /// Tells it to end.
+    pub fn tell_to_end(&mut self) {
+        drop(self.0.stdin.take());
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Panics
+    /// When it failed, or does not end within a minute.
+    pub async fn ended(mut self) {
+        let status = crate::wait::until("the worker ends", || {
+            let status = self.0.try_wait().unwrap();
+            async move { status }
+        });
+        let status = status.await;
+        assert!(status.success(), "the worker failed: {status}");
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
