@@ -4,10 +4,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cqrs_core::in_memory::InMemoryEventStore;
 use cqrs_core::{
-    Append, AppendError, Appended, CatchUpSubscription, EventId, EventStore, Filter, GlobalPosition, Head, LogPage,
-    ReadAll, ReadStream, StoreError, StoreId, StreamPage, Subscription, Wake,
+    Append, AppendError, Appended, CatchUpSubscription, EventId, EventStore, Filter, GlobalPosition, Head, Hint,
+    LogPage, ReadAll, ReadStream, StoreError, StoreId, StreamPage, Subscription,
 };
-use tokio::sync::watch;
 
 use super::Faults;
 
@@ -16,7 +15,7 @@ use super::Faults;
 pub struct FaultyStore {
     pub inner: InMemoryEventStore,
     pub faults: Faults,
-    newest: watch::Sender<GlobalPosition>,
+    newest: Hint,
     /// Pages of live readers hold so many events at most.
     page: usize,
     /// What it says that it is: a restored store keeps its identity.
@@ -27,7 +26,7 @@ pub struct FaultyStore {
 
 impl FaultyStore {
     pub fn new() -> Self {
-        let newest = watch::Sender::new(GlobalPosition::START);
+        let newest = Hint::new();
         Self {
             inner: InMemoryEventStore::new(),
             faults: Faults::default(),
@@ -53,7 +52,7 @@ impl FaultyStore {
 impl EventStore for FaultyStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         let appended = self.inner.append(append).await?;
-        self.newest.send_replace(appended.position);
+        self.newest.advance(appended.position);
         Ok(appended)
     }
 
@@ -78,7 +77,7 @@ impl EventStore for FaultyStore {
     }
 
     async fn subscribe(&self, after: GlobalPosition, filter: Filter) -> Result<Box<dyn Subscription>, StoreError> {
-        let (store, wake) = (Arc::new(Self { reading: "page", ..self.clone() }), Wake::new(self.newest.subscribe()));
+        let (store, wake) = (Arc::new(Self { reading: "page", ..self.clone() }), self.newest.wake());
         let poll = Duration::from_millis(50);
         let call = async { Ok(CatchUpSubscription::new(store, after, filter, wake, poll)) };
         let subscription = self.faults.around("subscribe", call, StoreError::Transient, StoreError::Permanent).await?;
