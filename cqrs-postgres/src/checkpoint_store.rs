@@ -23,13 +23,15 @@ pub struct PgCheckpointStore {
 #[async_trait]
 impl CheckpointStore for PgCheckpointStore {
     async fn load(&self, reader: &ProjectionName) -> Result<Option<Checkpoint>, StoreError> {
-        let statement = sqlx::query(self.sql.load_checkpoint.clone()).bind(reader.as_str());
+        let statement = self.sql.query(&self.sql.load_checkpoint).bind(reader.as_str());
         let row = self.sessions.fetch_optional(statement).await.map_err(store_error)?;
         row.map(|row| checkpoint(&row)).transpose().map_err(store_error)
     }
 
     async fn save(&self, reader: &ProjectionName, checkpoint: Checkpoint) -> Result<(), StoreError> {
-        let statement = sqlx::query(self.sql.save_checkpoint.clone())
+        let statement = self
+            .sql
+            .query(&self.sql.save_checkpoint)
             .bind(reader.as_str())
             .bind(checkpoint.store_id.as_uuid())
             .bind(checkpoint.position.get().cast_signed())

@@ -10,7 +10,6 @@ use cqrs_core::{
     Subscription,
 };
 use futures::TryStreamExt;
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgExecutor, Row};
 use uuid::Uuid;
 
@@ -21,6 +20,7 @@ use crate::options::PgOptions;
 use crate::row::{self, Rows};
 use crate::schema::Schema;
 use crate::session::Sessions;
+use crate::settings::Settings;
 use crate::snapshot_store::PgSnapshotStore;
 use crate::statements::Statements;
 use crate::subscription::listen;
@@ -55,15 +55,16 @@ impl PgEventStore {
     pub(crate) async fn connect_with(options: PgOptions) -> Result<Self, StoreError> {
         // One more than asked for: the listener keeps one.
         let connections = options.read_connections.saturating_add(1);
-        let sessions = Sessions::connect(read_connection(&options), connections, options.read_timeout);
+        let settings = Settings::of_readers(&options);
+        let sessions = Sessions::connect(&options.connect, settings, connections, options.read_timeout);
         let sessions = sessions.await.map_err(store_error)?;
-        let sql = Statements::new(&options.schema);
+        let sql = Statements::new(&options.schema, !options.behind_pooler);
         let newest = Hint::new();
         // Unlike any other writer's: by this name it finds sessions that it has given up.
         let session = format!("cqrs-append:{}:{:08x}", options.schema, Uuid::new_v4().as_fields().0);
         let writer = PgGroupWriter {
-            connect: append_connection(&options, &session),
-            session,
+            connect: options.connect.clone(),
+            settings: Settings::of_appender(&options, session),
             sql: sql.clone(),
             attempt_timeout: options.attempt_timeout,
             connection: None,
@@ -108,7 +109,8 @@ impl PgEventStore {
             Filter::Categories(_) => &sql.read_categories,
             _ => &sql.read_all,
         };
-        let query = sqlx::query(statement.clone())
+        let query = sql
+            .query(statement)
             .bind(read.after.get().cast_signed())
             .bind(read.until.get().cast_signed())
             .bind(bound(limit));
@@ -129,7 +131,7 @@ impl PgEventStore {
             }
         }
         drop(stream);
-        session.done();
+        session.done().await?;
         let end = read.until.min(head);
         page.scanned_to = match page.events.last() {
             Some(last) if page.events.len() == limit => last.position,
@@ -146,7 +148,10 @@ impl PgEventStore {
             Direction::Backward => &self.0.sql.read_stream_backward,
         };
         let mut session = self.0.sessions.start().await?;
-        let mut found = sqlx::query(statement.clone())
+        let mut found = self
+            .0
+            .sql
+            .query(statement)
             .bind(read.stream.as_str())
             .bind(read.from.get().cast_signed())
             .bind(read.to.get().cast_signed())
@@ -160,7 +165,7 @@ impl PgEventStore {
             page.events.push(rows.event(&row)?);
         }
         drop(found);
-        session.done();
+        session.done().await?;
         page.more = page.events.len() > limit;
         page.events.truncate(limit);
         Ok(page)
@@ -190,7 +195,7 @@ impl EventStore for PgEventStore {
         let read = async {
             let mut session = self.0.sessions.start().await?;
             let head = read_head(&mut *session, &self.0.sql).await?;
-            session.done();
+            session.done().await?;
             Ok(head)
         };
         self.0.sessions.in_time(read).await.map_err(store_error)
@@ -198,38 +203,17 @@ impl EventStore for PgEventStore {
 
     async fn subscribe(&self, after: GlobalPosition, filter: Filter) -> Result<Box<dyn Subscription>, StoreError> {
         let Inner { sessions, newest, listener, options, .. } = &*self.0;
-        listener.start(|| listen(sessions.pool().clone(), options.schema.channel(), newest.clone()));
+        // A pooler gives nobody a session to listen on.
+        if !options.behind_pooler {
+            listener.start(|| listen(sessions.pool().clone(), options.schema.channel(), newest.clone()));
+        }
         let store = Arc::new(self.clone());
         Ok(Box::new(CatchUpSubscription::new(store, after, filter, newest.wake(), options.poll)))
     }
 }
 
-/// Imports write on one: a client that stops inside a transaction does not keep the lock here either.
-fn read_connection(options: &PgOptions) -> PgConnectOptions {
-    let milliseconds = options.attempt_timeout.as_millis().to_string();
-    let limits = [("idle_in_transaction_session_timeout", milliseconds.as_str())];
-    let name = format!("cqrs:{}", options.schema);
-    options.connect.clone().application_name(&name).options(limits).options(INDEX_ORDER)
-}
-
-/// The server gives up what the client no longer waits for, and a client that stops inside a transaction does not keep
-/// the lock.
-fn append_connection(options: &PgOptions, session: &str) -> PgConnectOptions {
-    let milliseconds = options.attempt_timeout.as_millis().to_string();
-    let limits = [
-        ("statement_timeout", milliseconds.as_str()),
-        ("idle_in_transaction_session_timeout", milliseconds.as_str()),
-        ("default_transaction_isolation", "read committed"),
-    ];
-    options.connect.clone().application_name(session).options(limits).options(INDEX_ORDER)
-}
-
-/// Every statement here has an index in the order that it wants. Without statistics (a young table, a growing stream) the
-/// planner would rather collect a whole stream and sort it, for each page again.
-const INDEX_ORDER: [(&str, &str); 3] = [("enable_bitmapscan", "off"), ("enable_seqscan", "off"), ("jit", "off")];
-
 pub(crate) async fn read_head(executor: impl PgExecutor<'_>, sql: &Statements) -> Result<Head, sqlx::Error> {
-    let row = sqlx::query(sql.head.clone()).fetch_one(executor).await?;
+    let row = sql.query(&sql.head).fetch_one(executor).await?;
     let position: Option<i64> = row.try_get(1)?;
     Ok(Head {
         store_id: StoreId::from_uuid(row.try_get::<Uuid, _>(0)?),

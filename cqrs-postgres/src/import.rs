@@ -18,10 +18,11 @@ use crate::value::{PgTimestamp, since_2000};
 #[async_trait]
 impl ImportEvents for PgEventStore {
     async fn import(&self, events: Vec<RecordedEvent>) -> Result<Imported, ImportError> {
-        let mut session = self.sessions().start().await.map_err(store_error)?;
+        let mut session = self.sessions().start_bare().await.map_err(store_error)?;
         match self.import_on(&mut session, &events).await {
             Ok(imported) => {
-                session.done();
+                // It is committed, whatever becomes of the session.
+                let _ = session.done().await;
                 Ok(imported)
             }
             Err(Interrupted::Refused(error)) => Err(error),
@@ -56,14 +57,14 @@ impl PgEventStore {
         let Some(last) = events.last() else {
             return Ok(Imported::default());
         };
-        let mut transaction = connection.begin().await?;
-        sqlx::query(sql.lock.clone()).execute(&mut *transaction).await?;
+        let mut transaction = connection.begin_with(self.sessions().settings().begin()).await?;
+        sql.query(&sql.lock).execute(&mut *transaction).await?;
         let head = read_head(&mut *transaction, sql).await?;
         // What lies beyond the end cannot have been imported before.
         if last.position <= head.position && self.holds(&mut transaction, events).await? {
             return Ok(Imported { written: 0, repeated: events.len() });
         }
-        let clock: PgTimestamp = sqlx::query(sql.clock.clone()).fetch_one(&mut *transaction).await?.try_get(0)?;
+        let clock: PgTimestamp = sql.query(&sql.clock).fetch_one(&mut *transaction).await?.try_get(0)?;
         let heads = self.heads(&mut transaction, events).await?;
         let facts = ImportFacts { head, clock: clock.0, heads };
         check_import(events, &facts, &self.limits()).map_err(Interrupted::Refused)?;
@@ -73,7 +74,7 @@ impl PgEventStore {
         }
         copy.finish().await?;
         let position = last.position.get().to_string();
-        sqlx::query(sql.notify.clone()).bind(position).execute(&mut *transaction).await?;
+        sql.query(&sql.notify).bind(position).execute(&mut *transaction).await?;
         let committed = transaction.commit().await;
         committed.map_err(|error| Interrupted::Failed { error, committing: true })?;
         Ok(Imported { written: events.len(), repeated: 0 })
@@ -82,7 +83,7 @@ impl PgEventStore {
     /// Whether all of these events are in the log just so.
     async fn holds(&self, connection: &mut PgConnection, events: &[RecordedEvent]) -> Result<bool, sqlx::Error> {
         let ids: Vec<Uuid> = events.iter().map(|event| event.id.as_uuid()).collect();
-        let found = sqlx::query(self.sql().imported.clone()).bind(ids).fetch_all(connection).await?;
+        let found = self.sql().query(&self.sql().imported).bind(ids).fetch_all(connection).await?;
         let mut rows = Rows::default();
         let found: HashMap<EventId, RecordedEvent> =
             found.iter().map(|row| rows.event(row).map(|event| (event.id, event))).collect::<Result<_, _>>()?;
@@ -98,7 +99,7 @@ impl PgEventStore {
         streams.sort_unstable();
         streams.dedup();
         let names: Vec<&str> = streams.iter().map(|stream| stream.as_str()).collect();
-        let rows = sqlx::query(self.sql().heads.clone()).bind(names).fetch_all(connection).await?;
+        let rows = self.sql().query(&self.sql().heads).bind(names).fetch_all(connection).await?;
         streams.into_iter().zip(&rows).map(|(stream, row)| Ok((stream.clone(), to_version(row.try_get(0)?)))).collect()
     }
 
@@ -106,8 +107,8 @@ impl PgEventStore {
     async fn reused(&self, events: &[RecordedEvent]) -> Option<ImportError> {
         let ids: Vec<Uuid> = events.iter().map(|event| event.id.as_uuid()).collect();
         let mut session = self.sessions().start().await.ok()?;
-        let taken = sqlx::query(self.sql().imported.clone()).bind(ids).fetch_all(&mut *session).await.ok()?;
-        session.done();
+        let taken = self.sql().query(&self.sql().imported).bind(ids).fetch_all(&mut *session).await.ok()?;
+        session.done().await.ok()?;
         let row = taken.first()?;
         Some(ImportError::EventIdReused { id: EventId::from_uuid(row.try_get(1).ok()?) })
     }

@@ -13,6 +13,7 @@ mod options;
 mod row;
 mod schema;
 mod session;
+mod settings;
 mod snapshot_store;
 mod statements;
 mod subscription;

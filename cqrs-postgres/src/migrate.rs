@@ -16,6 +16,9 @@ pub enum MigrateError {
     /// A migration failed, or the schema was migrated by a newer version of this library.
     #[error("the schema could not be migrated")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// Migrations hold a lock of their session, which a pooler does not keep: connect directly.
+    #[error("migrations need a direct connection, not one behind a pooler")]
+    Pooler,
     /// The role cannot be named without quoting.
     #[error("invalid role: {0}")]
     Role(InvalidSchema),
@@ -29,8 +32,12 @@ impl PgEventStore {
     /// works, the others wait.
     ///
     /// # Errors
-    /// [`MigrateError`] when the database refuses, or knows migrations that this version does not.
+    /// [`MigrateError`] when the database refuses, or knows migrations that this version does not;
+    /// [`MigrateError::Pooler`] behind a pooler.
     pub async fn migrate(&self) -> Result<(), MigrateError> {
+        if self.sessions().settings().behind_pooler() {
+            return Err(MigrateError::Pooler);
+        }
         let schema = self.schema();
         let mut migrator = Migrator::with_migrations(migrations(schema));
         migrator.create_schema(schema.as_str().to_owned());

@@ -21,6 +21,7 @@ pub struct PgOptions {
     pub(crate) attempt_timeout: Duration,
     pub(crate) queue_bytes: u32,
     pub(crate) poll: Duration,
+    pub(crate) behind_pooler: bool,
 }
 
 /// Why options are refused.
@@ -51,6 +52,7 @@ impl PgOptions {
             attempt_timeout: Duration::from_secs(10),
             queue_bytes: 64 << 20,
             poll: Duration::from_millis(500),
+            behind_pooler: false,
         })
     }
 
@@ -113,6 +115,16 @@ impl PgOptions {
     #[must_use]
     pub fn poll(mut self, every: Duration) -> Self {
         self.poll = every;
+        self
+    }
+
+    /// Whether the address is that of a pooler that lends a session of the server for one transaction at a time, such as
+    /// PgBouncer in transaction mode; it is not unless told. Then everything runs in explicit transactions with settings of
+    /// their own and unnamed statements, which costs round trips, and subscriptions poll without being notified.
+    /// [`migrate`](PgEventStore::migrate) needs a direct connection.
+    #[must_use]
+    pub fn behind_pooler(mut self, yes: bool) -> Self {
+        self.behind_pooler = yes;
         self
     }
 

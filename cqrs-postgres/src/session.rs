@@ -5,11 +5,11 @@ use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow};
-use sqlx::query::Query;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow};
 use sqlx::{Connection, PgConnection, PgPool, Postgres};
 
-type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
+use crate::settings::Settings;
+use crate::statements::PgQuery;
 
 /// How long a session may have idled and still be used without asking the server first.
 const FRESH: Duration = Duration::from_secs(1);
@@ -19,12 +19,18 @@ const FRESH: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub(crate) struct Sessions {
     pool: PgPool,
+    settings: Settings,
     timeout: Duration,
 }
 
 impl Sessions {
     /// At least one session is opened at once, so that a wrong address is told.
-    pub async fn connect(options: PgConnectOptions, sessions: u32, timeout: Duration) -> Result<Self, sqlx::Error> {
+    pub async fn connect(
+        to: &PgConnectOptions,
+        settings: Settings,
+        sessions: u32,
+        timeout: Duration,
+    ) -> Result<Self, sqlx::Error> {
         // All that idled on a connection that died are found dead within one call.
         let patience = timeout / sessions.saturating_add(2);
         let pool = PgPoolOptions::new()
@@ -35,9 +41,9 @@ impl Sessions {
                 let is_fresh = idle.idle_for < FRESH;
                 Box::pin(async move { Ok(is_fresh || answers(session, patience).await) })
             })
-            .connect_with(options)
+            .connect_with(settings.connect(to))
             .await?;
-        Ok(Self { pool, timeout })
+        Ok(Self { pool, settings, timeout })
     }
 
     /// For what brings its own care: migrations, and a listener for as long as it listens.
@@ -56,7 +62,7 @@ impl Sessions {
         self.in_time(async {
             let mut session = self.start().await?;
             let done = query.execute(&mut *session).await?;
-            session.done();
+            session.done().await?;
             Ok(done)
         })
         .await
@@ -67,15 +73,30 @@ impl Sessions {
         self.in_time(async {
             let mut session = self.start().await?;
             let row = query.fetch_optional(&mut *session).await?;
-            session.done();
+            session.done().await?;
             Ok(row)
         })
         .await
     }
 
-    /// A session, for one call.
+    /// A session for one call: behind a pooler in a transaction.
     pub async fn start(&self) -> Result<Session, sqlx::Error> {
-        Ok(Session { connection: Some(self.pool.acquire().await?), timeout: self.timeout })
+        let mut session = self.start_bare().await?;
+        if self.settings.behind_pooler() {
+            sqlx::raw_sql(self.settings.begin()).execute(&mut *session).await?;
+            session.in_transaction = true;
+        }
+        Ok(session)
+    }
+
+    /// A session for a call that begins its own transactions, by [`Settings::begin`].
+    pub async fn start_bare(&self) -> Result<Session, sqlx::Error> {
+        let connection = Some(self.pool.acquire().await?);
+        Ok(Session { connection, in_transaction: false, timeout: self.timeout })
+    }
+
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
     }
 }
 
@@ -87,16 +108,21 @@ async fn answers(session: &mut PgConnection, patience: Duration) -> bool {
 #[derive(Debug)]
 pub(crate) struct Session {
     connection: Option<PoolConnection<Postgres>>,
+    in_transaction: bool,
     timeout: Duration,
 }
 
 impl Session {
     /// Everything was answered: others may use it.
-    pub fn done(mut self) {
+    pub async fn done(mut self) -> Result<(), sqlx::Error> {
+        if self.in_transaction {
+            sqlx::raw_sql("commit").execute(&mut *self).await?;
+        }
         if let Some(mut connection) = self.connection.take() {
             // Dropping it would do the same, but wait for the server without end.
             tokio::spawn(tokio::time::timeout(self.timeout, connection.return_to_pool()));
         }
+        Ok(())
     }
 }
 

@@ -23,7 +23,9 @@ pub struct PgSnapshotStore {
 #[async_trait]
 impl SnapshotStore for PgSnapshotStore {
     async fn save(&self, snapshot: Snapshot) -> Result<(), StoreError> {
-        let statement = sqlx::query(self.sql.save_snapshot.clone())
+        let statement = self
+            .sql
+            .query(&self.sql.save_snapshot)
             .bind(snapshot.stream.as_str())
             .bind(i64::from(snapshot.state_version))
             .bind(snapshot.fingerprint.cast_signed())
@@ -49,7 +51,9 @@ impl SnapshotStore for PgSnapshotStore {
             // A moment that this version does not know: the events answer it.
             Some(_) => return Ok(None),
         }
-        let statement = sqlx::query(self.sql.newest_snapshot.clone())
+        let statement = self
+            .sql
+            .query(&self.sql.newest_snapshot)
             .bind(query.stream.as_str())
             .bind(i64::from(query.state_version))
             .bind(query.fingerprint.cast_signed())
@@ -76,7 +80,7 @@ impl SnapshotStore for PgSnapshotStore {
     }
 
     async fn clear(&self, stream: &StreamName) -> Result<(), StoreError> {
-        let statement = sqlx::query(self.sql.clear_snapshots.clone()).bind(stream.as_str());
+        let statement = self.sql.query(&self.sql.clear_snapshots).bind(stream.as_str());
         self.sessions.execute(statement).await.map_err(store_error)?;
         Ok(())
     }

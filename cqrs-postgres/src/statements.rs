@@ -1,19 +1,30 @@
 //! The statements, one file each, with the schema's name put in once.
 
-use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr, SqlStr};
 
 use crate::schema::Schema;
+
+pub(crate) type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
 
 macro_rules! statements {
     ($($name:ident = $path:literal),* $(,)?) => {
         #[derive(Debug, Clone)]
         pub(crate) struct Statements {
             $(pub $name: SqlStr,)*
+            persistent: bool,
         }
 
         impl Statements {
-            pub fn new(schema: &Schema) -> Self {
-                Self { $($name: render(schema, include_str!(concat!("../sql/", $path))),)* }
+            /// Behind a pooler no statement outlives its transaction: none is persistent.
+            pub fn new(schema: &Schema, persistent: bool) -> Self {
+                Self { $($name: render(schema, include_str!(concat!("../sql/", $path))),)* persistent }
+            }
+
+            /// One of these statements, to be executed.
+            pub fn query(&self, statement: &SqlStr) -> PgQuery<'static> {
+                sqlx::query(statement.clone()).persistent(self.persistent)
             }
         }
     };

@@ -3,8 +3,14 @@
 use cqrs_core::Timestamp;
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
+use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueFormat, PgValueRef, Postgres};
 use sqlx::{Decode, Encode, Type};
+
+/// The types by number, the same in every database: a name would have to be asked for, and the question would discard the
+/// unnamed statement that is about to be executed.
+const TIMESTAMPTZ: Oid = Oid(1184);
+const TIMESTAMPTZ_ARRAY: Oid = Oid(1185);
 
 /// Microseconds from 1970-01-01 to 2000-01-01, where PostgreSQL counts from.
 const EPOCH: i64 = 946_684_800_000_000;
@@ -20,13 +26,13 @@ pub(crate) struct PgTimestamp(pub Timestamp);
 
 impl Type<Postgres> for PgTimestamp {
     fn type_info() -> PgTypeInfo {
-        PgTypeInfo::with_name("timestamptz")
+        PgTypeInfo::with_oid(TIMESTAMPTZ)
     }
 }
 
 impl PgHasArrayType for PgTimestamp {
     fn array_type_info() -> PgTypeInfo {
-        PgTypeInfo::with_name("_timestamptz")
+        PgTypeInfo::with_oid(TIMESTAMPTZ_ARRAY)
     }
 }
 

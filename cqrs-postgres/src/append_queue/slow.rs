@@ -11,15 +11,17 @@ use uuid::Uuid;
 use super::plan::Plan;
 use super::statement;
 use crate::row::{existing, to_version};
+use crate::settings::Settings;
 use crate::statements::Statements;
 
 pub(super) async fn write(
     connection: &mut PgConnection,
     sql: &Statements,
+    settings: &Settings,
     group: &[Queued],
 ) -> Result<Vec<Outcome>, sqlx::Error> {
-    let mut transaction = connection.begin().await?;
-    sqlx::query(sql.lock.clone()).execute(&mut *transaction).await?;
+    let mut transaction = connection.begin_with(settings.begin()).await?;
+    sql.query(&sql.lock).execute(&mut *transaction).await?;
     let facts = read_facts(&mut transaction, sql, group).await?;
     let decided = facts.decide(group.iter().map(Queued::append));
     let accepted: Vec<&Queued> = decided.accepted().map(|(index, _)| &group[index]).collect();
@@ -37,10 +39,11 @@ pub(super) async fn write(
 pub(super) async fn find(
     connection: &mut PgConnection,
     sql: &Statements,
+    settings: &Settings,
     ids: &[EventId],
 ) -> Result<Vec<(EventId, Option<Existing>)>, sqlx::Error> {
-    let mut transaction = connection.begin().await?;
-    sqlx::query(sql.lock.clone()).execute(&mut *transaction).await?;
+    let mut transaction = connection.begin_with(settings.begin()).await?;
+    sql.query(&sql.lock).execute(&mut *transaction).await?;
     let found: HashMap<EventId, Existing> = read_existing(&mut transaction, sql, ids).await?.into_iter().collect();
     transaction.commit().await?;
     Ok(ids.iter().map(|id| (*id, found.get(id).cloned())).collect())
@@ -58,7 +61,7 @@ async fn read_facts(
 ) -> Result<GroupFacts, sqlx::Error> {
     let wanted = Wanted::of(group.iter().map(Queued::append));
     let names: Vec<&str> = wanted.streams.iter().map(|stream| stream.as_str()).collect();
-    let rows = sqlx::query(sql.heads.clone()).bind(names).fetch_all(&mut *connection).await?;
+    let rows = sql.query(&sql.heads).bind(names).fetch_all(&mut *connection).await?;
     let mut heads: Vec<(StreamName, Version)> = Vec::new();
     for (stream, row) in wanted.streams.into_iter().zip(&rows) {
         heads.extend(to_version(row.try_get(0)?).map(|version| (stream.clone(), version)));
@@ -72,6 +75,6 @@ async fn read_existing(
     ids: &[EventId],
 ) -> Result<Vec<(EventId, Existing)>, sqlx::Error> {
     let wanted: Vec<Uuid> = ids.iter().map(EventId::as_uuid).collect();
-    let rows = sqlx::query(sql.existing.clone()).bind(wanted).fetch_all(connection).await?;
+    let rows = sql.query(&sql.existing).bind(wanted).fetch_all(connection).await?;
     rows.iter().map(existing).collect()
 }

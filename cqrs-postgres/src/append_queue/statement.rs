@@ -38,7 +38,8 @@ pub(super) async fn write<'a>(
     // At most 1,000 events a group, give or take one append: the numbers fit.
     let indexes: Vec<i32> = plan.events.iter().map(|event| event.stream as i32 + 1).collect();
     let offsets: Vec<i64> = plan.events.iter().map(|event| event.offset.cast_signed()).collect();
-    let row = sqlx::query(sql.append.clone())
+    let row = sql
+        .query(&sql.append)
         .bind(names)
         .bind(lowest)
         .bind(highest)

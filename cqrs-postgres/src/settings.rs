@@ -1,0 +1,76 @@
+//! What a session runs under.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+
+use crate::options::PgOptions;
+
+/// Every statement here has an index in the order that it wants. Without statistics (a young table, a growing stream) the
+/// planner would rather collect a whole stream and sort it, for each page again.
+const INDEX_ORDER: [(&str, &str); 3] = [("enable_bitmapscan", "off"), ("enable_seqscan", "off"), ("jit", "off")];
+
+/// Settings of a session: parameters of its start or, behind a pooler, of each transaction.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    name: String,
+    limits: Vec<(&'static str, u128)>,
+    behind_pooler: bool,
+}
+
+impl Settings {
+    /// Imports write in such a session: a client that stops inside a transaction does not keep the lock here either.
+    pub fn of_readers(options: &PgOptions) -> Self {
+        Self::new(options, format!("cqrs:{}", options.schema), &["idle_in_transaction_session_timeout"])
+    }
+
+    /// The server gives up what the client no longer waits for, and a client that stops inside a transaction does not
+    /// keep the lock.
+    pub fn of_appender(options: &PgOptions, name: String) -> Self {
+        Self::new(options, name, &["statement_timeout", "idle_in_transaction_session_timeout"])
+    }
+
+    fn new(options: &PgOptions, name: String, limits: &[&'static str]) -> Self {
+        let milliseconds = options.attempt_timeout.max(Duration::from_millis(1)).as_millis();
+        let limits = limits.iter().map(|limit| (*limit, milliseconds)).collect();
+        Self { name, limits, behind_pooler: options.behind_pooler }
+    }
+
+    /// The application name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the next transaction may get another session of the server, so that there has to be one for everything.
+    pub const fn behind_pooler(&self) -> bool {
+        self.behind_pooler
+    }
+
+    pub fn connect(&self, to: &PgConnectOptions) -> PgConnectOptions {
+        let connect = to.clone().application_name(&self.name);
+        if self.behind_pooler {
+            // A pooler knows few parameters, and refuses the rest.
+            return connect.extra_float_digits(None).statement_cache_capacity(0);
+        }
+        let limits = self.limits.iter().map(|(limit, milliseconds)| (*limit, milliseconds.to_string()));
+        connect.options(limits).options([("default_transaction_isolation", "read committed")]).options(INDEX_ORDER)
+    }
+
+    /// Begins a transaction. The name is that of the transaction, not of the pooler's session: whoever looks for it finds
+    /// none that has gone on to somebody else.
+    pub fn begin(&self) -> SqlStr {
+        if !self.behind_pooler {
+            return AssertSqlSafe("begin").into_sql_str();
+        }
+        let mut sql = format!("begin isolation level read committed; set local application_name = '{}'", self.name);
+        for (limit, milliseconds) in &self.limits {
+            sql.push_str(&format!("; set local {limit} = {milliseconds}"));
+        }
+        for (name, value) in INDEX_ORDER {
+            sql.push_str(&format!("; set local {name} = {value}"));
+        }
+        // Safe: the name holds a checked schema and digits, the rest is ours.
+        AssertSqlSafe(sql).into_sql_str()
+    }
+}
