@@ -5,6 +5,8 @@ use cqrs_core::{Append, EventStore, EventType, GlobalPosition, NewEvent, Payload
 use cqrs_postgres::{PgEventStore, PgOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
+use crate::wait::{AT_MOST, within};
+
 /// A schema in a database.
 #[derive(Debug)]
 pub struct Database {
@@ -83,13 +85,27 @@ impl Database {
         connection
     }
 
-    /// How many sessions match, among those of this schema's appenders.
+    /// Whether a session of this schema's appenders matches a condition on `pg_stat_activity`.
     ///
     /// # Panics
     /// When the database is not reached.
-    pub async fn appenders(&self, connection: &mut PgConnection, that: &str) -> i64 {
-        let sql = "select count(*) from pg_stat_activity where application_name like 'cqrs-append:{schema}:%' and ";
-        sqlx::query_scalar(self.sql(&format!("{sql}{that}"))).fetch_one(connection).await.unwrap()
+    pub async fn has_appender(&self, watching: &mut PgConnection, that: &str) -> bool {
+        let sql =
+            "select exists (select from pg_stat_activity where application_name like 'cqrs-append:{schema}:%' and ";
+        sqlx::query_scalar(self.sql(&format!("{sql}{that})"))).fetch_one(watching).await.unwrap()
+    }
+
+    /// Waits until a session of this schema's appenders matches.
+    ///
+    /// # Panics
+    /// When none does within a minute.
+    pub async fn appender(&self, watching: &mut PgConnection, that: &str) {
+        let found = async {
+            while !self.has_appender(watching, that).await {
+                tokio::task::yield_now().await;
+            }
+        };
+        within("an appender is caught", AT_MOST, found).await;
     }
 }
 

@@ -8,6 +8,7 @@ pub struct Readme;
 pub mod checker;
 pub mod database;
 pub mod journal;
+pub mod pgbouncer;
 pub mod proxy;
 pub mod server;
 pub mod wait;

@@ -4,6 +4,7 @@
 mod proof {
     mod frozen;
     mod network;
+    mod pooler;
     mod refusal;
     mod restart;
     mod torture;

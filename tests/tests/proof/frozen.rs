@@ -50,18 +50,20 @@ async fn a_process_that_freezes_with_the_lock_delays_others_no_longer_than_its_t
     verdict.assert_sound();
 }
 
+/// An appender that holds the lock, and that the server waits for.
+const WITH_LOCK: &str = "state = 'idle in transaction' and exists (
+    select from pg_locks where pg_locks.pid = pg_stat_activity.pid and locktype = 'advisory' and granted)";
+
 /// Stops the worker at a moment when its session holds the append lock and waits for its next statement.
 async fn freeze_with_lock(database: &Database, watching: &mut PgConnection, worker: &Worker) {
     for _ in 0..100 {
-        while holders(database, watching).await == 0 {
-            tokio::task::yield_now().await;
-        }
+        database.appender(watching, WITH_LOCK).await;
         worker.freeze();
         // What it sent before it stopped still arrives, on the delayed way.
         let start = Instant::now();
         let mut held = true;
         while held && start.elapsed() < Duration::from_millis(200) {
-            held = holders(database, watching).await > 0;
+            held = database.has_appender(watching, WITH_LOCK).await;
         }
         if held {
             return;
@@ -69,11 +71,4 @@ async fn freeze_with_lock(database: &Database, watching: &mut PgConnection, work
         worker.thaw();
     }
     panic!("the worker was never caught with the lock");
-}
-
-/// Appenders that hold the lock and are waited for.
-async fn holders(database: &Database, watching: &mut PgConnection) -> i64 {
-    let with_lock = "state = 'idle in transaction' \
-                     and exists (select from pg_locks where pg_locks.pid = pg_stat_activity.pid and locktype = 'advisory' and granted)";
-    database.appenders(watching, with_lock).await
 }

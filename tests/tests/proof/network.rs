@@ -92,7 +92,7 @@ async fn an_outcome_that_was_told_after_an_unknown_answer_stays_so_when_the_orig
 }
 
 /// The outcome, asked for until it is told.
-async fn settled(store: &PgEventStore, append: &Append) -> Option<cqrs_core::Appended> {
+pub async fn settled(store: &PgEventStore, append: &Append) -> Option<cqrs_core::Appended> {
     until("the outcome is told", || async {
         match store.outcome(&append.event_ids()).await {
             Ok(outcome) => Some(outcome),
