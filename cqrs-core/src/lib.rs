@@ -4,8 +4,9 @@
 //! command → [aggregate](Aggregate) → [repository](Repository) → [event store](EventStore) →
 //! [subscription](Subscription) → runner → projector → [read model](ReadModel) → [query](Documents).
 //!
-//! This crate knows no database. Adapters implement its ports: `cqrs-postgres` the event store, `cqrs-projections` the
-//! read models in Redis and Elasticsearch. [`in_memory`] holds implementations for tests and first steps.
+//! This crate knows no database. Adapters implement its ports: `cqrs-postgres` and `cqrs-sqlite` the event store,
+//! `cqrs-projections` the read models in Redis and Elasticsearch. [`in_memory`] holds implementations for tests and first
+//! steps.
 
 mod aggregate;
 pub mod append_queue;

@@ -1,0 +1,44 @@
+//! The statements, one file each.
+
+macro_rules! statements {
+    ($($name:ident = $path:literal),* $(,)?) => {
+        $(pub(crate) const $name: &str = include_str!(concat!("../sql/", $path));)*
+    };
+}
+
+statements! {
+    APPEND = "event_store/append.sql",
+    BEGIN = "event_store/begin.sql",
+    FIND = "event_store/find.sql",
+    HEAD = "event_store/head.sql",
+    NEWEST = "event_store/newest.sql",
+    READ_STREAM_FORWARD = "event_store/read_stream_forward.sql",
+    READ_STREAM_BACKWARD = "event_store/read_stream_backward.sql",
+    READ_ALL = "event_store/read_all.sql",
+    READ_EVENT_TYPES = "event_store/read_event_types.sql",
+    READ_CATEGORIES = "event_store/read_categories.sql",
+    SAVE_SNAPSHOT = "snapshot_store/save.sql",
+    NEWEST_SNAPSHOT = "snapshot_store/newest.sql",
+    CLEAR_SNAPSHOTS = "snapshot_store/clear.sql",
+    LOAD_CHECKPOINT = "checkpoint_store/load.sql",
+    SAVE_CHECKPOINT = "checkpoint_store/save.sql",
+    FORMAT = "migrate/format.sql",
+}
+
+/// The statement that appends so many events at once. Safe: the only thing added is the row of placeholders again.
+pub(crate) fn append(events: usize) -> String {
+    let sql = APPEND.trim_end();
+    let row = sql.rsplit_once("values ").map_or("", |(_, row)| row);
+    format!("{sql}{}", format!(", {row}").repeat(events.saturating_sub(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_append_of_several_events_has_a_row_for_each() {
+        assert_eq!(append(1), APPEND.trim_end());
+        assert_eq!(append(3).matches("(?, ?, ?, ?, ?, ?, ?, ?, ?)").count(), 3);
+    }
+}

@@ -1,0 +1,13 @@
+//! The ports on a real file: every contract, and what only a file can get wrong.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod sqlite {
+    mod appending;
+    mod contract;
+    mod file;
+    mod immutability;
+    mod opening;
+    mod processes;
+    mod reading;
+    mod subscription;
+}

@@ -1,0 +1,39 @@
+//! The contract suites.
+
+use std::sync::Arc;
+
+use cqrs_core::{CheckpointStore, EventStore, SnapshotStore};
+use cqrs_testkit::Fixture;
+
+use super::file::File;
+
+async fn event_store() -> Fixture<dyn EventStore> {
+    let file = File::new();
+    Fixture::<dyn EventStore>::new(Arc::new(file.store().await)).guard(file)
+}
+
+async fn snapshot_store() -> Fixture<dyn SnapshotStore> {
+    let file = File::new();
+    Fixture::<dyn SnapshotStore>::new(Arc::new(file.store().await.snapshots())).guard(file)
+}
+
+async fn checkpoint_store() -> Fixture<dyn CheckpointStore> {
+    let file = File::new();
+    Fixture::<dyn CheckpointStore>::new(Arc::new(file.store().await.checkpoints())).guard(file)
+}
+
+mod events {
+    cqrs_testkit::event_store_contract!(super::event_store);
+}
+
+mod subscriptions {
+    cqrs_testkit::subscription_contract!(super::event_store);
+}
+
+mod snapshots {
+    cqrs_testkit::snapshot_store_contract!(super::snapshot_store);
+}
+
+mod checkpoints {
+    cqrs_testkit::checkpoint_store_contract!(super::checkpoint_store);
+}
