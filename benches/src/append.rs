@@ -16,6 +16,8 @@ use crate::report::{Baseline, Line, Report, parameters};
 use crate::store::Store;
 use crate::workload::{event, new_event};
 
+mod sqlite;
+
 /// Connections of the baseline, besides one per appender; the better of the two counts.
 const CONNECTIONS: usize = 24;
 
@@ -49,19 +51,22 @@ pub async fn run(options: Options, report: &Report) -> Result<(), Error> {
         report.note(&format!("round {round}: {:.0} events/s", measured.per_second));
         subject.push(measured);
         opened.close().await?;
-        if options.store == Store::Postgres {
-            let mut connections = vec![CONNECTIONS, options.appenders];
-            connections.dedup();
-            for connections in connections {
-                let measured = plain_insert(&options, connections, duration).await?;
-                report.note(&format!(
-                    "round {round}: {:.0} events/s plain, {connections} connections",
-                    measured.per_second
-                ));
-                match plain.iter_mut().find(|(of, _)| *of == connections) {
-                    Some((_, runs)) => runs.push(measured),
-                    None => plain.push((connections, vec![measured])),
-                }
+        let mut connections = match options.store {
+            Store::Memory => vec![],
+            Store::Postgres => vec![CONNECTIONS, options.appenders],
+            Store::Sqlite => vec![1],
+        };
+        connections.dedup();
+        for connections in connections {
+            let measured = match options.store {
+                Store::Sqlite => sqlite::plain_insert(&options, duration).await?,
+                _ => plain_insert(&options, connections, duration).await?,
+            };
+            report
+                .note(&format!("round {round}: {:.0} events/s plain, {connections} connections", measured.per_second));
+            match plain.iter_mut().find(|(of, _)| *of == connections) {
+                Some((_, runs)) => runs.push(measured),
+                None => plain.push((connections, vec![measured])),
             }
         }
     }

@@ -8,6 +8,7 @@ mod append;
 mod catchup;
 mod command;
 mod database;
+mod file;
 mod growth;
 mod hydrate;
 mod measure;

@@ -6,15 +6,18 @@ use clap::ValueEnum;
 use cqrs_core::in_memory::InMemoryEventStore;
 use cqrs_core::{Append, EventStore, Repository, SnapshotStore, StreamName};
 use cqrs_postgres::PgOptions;
+use cqrs_sqlite::SqliteEventStore;
 
 use crate::Error;
 use crate::database::Database;
+use crate::file::File;
 use crate::workload::Account;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Store {
     Memory,
     Postgres,
+    Sqlite,
 }
 
 /// A fresh store, and accounts in it with and without snapshots.
@@ -24,6 +27,7 @@ pub struct Opened {
     pub with_snapshots: Repository<Account>,
     pub snapshots: Arc<dyn SnapshotStore>,
     pub database: Option<Database>,
+    file: Option<File>,
 }
 
 impl Store {
@@ -31,6 +35,7 @@ impl Store {
         match self {
             Self::Memory => "memory",
             Self::Postgres => "postgres",
+            Self::Sqlite => "sqlite",
         }
     }
 
@@ -44,6 +49,7 @@ impl Store {
                     snapshots: Arc::new(store.snapshots()),
                     store: Arc::new(store),
                     database: None,
+                    file: None,
                 })
             }
             Self::Postgres => {
@@ -56,6 +62,19 @@ impl Store {
                     snapshots: Arc::new(store.snapshots()),
                     store: Arc::new(store),
                     database: Some(database),
+                    file: None,
+                })
+            }
+            Self::Sqlite => {
+                let file = File::create()?;
+                let store = SqliteEventStore::open(file.path()).await?;
+                Ok(Opened {
+                    plain: Repository::new(store.clone()),
+                    with_snapshots: Repository::new(store.clone()).snapshots(store.snapshots()),
+                    snapshots: Arc::new(store.snapshots()),
+                    store: Arc::new(store),
+                    database: None,
+                    file: Some(file),
                 })
             }
         }
@@ -65,10 +84,10 @@ impl Store {
 impl Opened {
     /// Drops what was written.
     pub async fn close(self) -> Result<(), Error> {
-        match self.database {
-            Some(database) => database.drop_schema().await,
-            None => Ok(()),
+        if let Some(database) = self.database {
+            database.drop_schema().await?;
         }
+        self.file.map_or(Ok(()), File::remove)
     }
 
     /// Fills `streams` accounts with `events` events in all, in appends of 1,000.
