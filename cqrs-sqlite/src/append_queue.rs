@@ -115,9 +115,9 @@ impl GroupWriter for SqliteGroupWriter {
         let (mut connection, rows) = turn.run(|| sqlx::query(FIND).bind(&wanted)).await.map_err(not_written)?;
         rollback(&mut connection).await?;
         turn.give_back(connection);
-        let mut found: HashMap<EventId, Existing> =
+        let found: HashMap<EventId, Existing> =
             rows.iter().map(existing).collect::<Result<_, _>>().map_err(not_written)?;
-        Ok(ids.iter().map(|id| (*id, found.remove(id))).collect())
+        Ok(ids.iter().map(|id| (*id, found.get(id).cloned())).collect())
     }
 
     async fn close(&mut self) {

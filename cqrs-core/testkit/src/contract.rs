@@ -87,6 +87,7 @@ macro_rules! event_store_contract {
                 metadata_with_a_nul_character_is_refused
                 malformed_appends_do_not_harm_their_neighbours;
             [event_store::outcome]:
+                all_who_ask_at_once_get_the_same_outcome
                 the_outcome_of_what_was_never_written_is_none
                 the_outcome_of_what_was_written_is_where_it_stands
                 ids_of_which_only_some_are_known_are_reused

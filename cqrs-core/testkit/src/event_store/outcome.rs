@@ -81,3 +81,16 @@ pub async fn the_store_keeps_its_id(store: Store) {
     write(&store, "account-a", 3).await;
     assert_eq!(store.head().await.expect("the head can be read").store_id, before);
 }
+
+pub async fn all_who_ask_at_once_get_the_same_outcome(store: Store) {
+    let (events, appended) = write(&store, "account-a", 3).await;
+    let ids = new_ids(&events);
+    let asked = (0..20).map(|_| {
+        let (store, ids) = (store.clone(), ids.clone());
+        tokio::spawn(async move { store.outcome(&ids).await })
+    });
+    for asked in asked.collect::<Vec<_>>() {
+        let outcome = asked.await.expect("asking does not panic").expect("the outcome is found out");
+        assert_eq!(outcome.map(|outcome| outcome.position), Some(appended.position));
+    }
+}
