@@ -115,8 +115,8 @@ impl PgEventStore {
             .bind(read.until.get().cast_signed())
             .bind(bound(limit));
         let query = match &read.filter {
-            Filter::EventTypes(wanted) => query.bind(wanted.iter().map(|one| one.as_str()).collect::<Vec<_>>()),
-            Filter::Categories(wanted) => query.bind(wanted.iter().map(|one| one.as_str()).collect::<Vec<_>>()),
+            Filter::EventTypes(wanted) => query.bind(each_once(wanted)),
+            Filter::Categories(wanted) => query.bind(each_once(wanted)),
             _ => query,
         };
         let mut page = LogPage::default();
@@ -221,6 +221,14 @@ pub(crate) async fn read_head(executor: impl PgExecutor<'_>, sql: &Statements) -
         event_id: row.try_get::<Option<Uuid>, _>(2)?.map(EventId::from_uuid),
         recorded_at: row.try_get::<Option<PgTimestamp>, _>(3)?.map(|time| time.0),
     })
+}
+
+/// A name that is wanted twice gives its events once.
+fn each_once(wanted: &[impl AsRef<str>]) -> Vec<&str> {
+    let mut names: Vec<&str> = wanted.iter().map(AsRef::as_ref).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 fn bound(limit: usize) -> i64 {

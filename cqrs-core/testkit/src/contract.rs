@@ -108,6 +108,7 @@ macro_rules! event_store_contract {
                 a_subscription_skips_nothing_while_others_write
                 a_reader_never_sees_part_of_an_append;
             [event_store::reading_all]:
+                what_a_filter_names_twice_is_given_once
                 an_empty_log_has_an_empty_page
                 the_log_holds_all_streams_in_position_order
                 reading_after_a_position_leaves_that_position_out

@@ -175,3 +175,13 @@ pub async fn a_page_of_the_log_that_leaves_events_out_says_that_there_is_more(st
     }
     assert!(!read(&store, all().limit(13)).await.more);
 }
+
+pub async fn what_a_filter_names_twice_is_given_once(store: Store) {
+    write(&store, "account-a", 3).await;
+    let name = event("account-a").event_type;
+    let category = cqrs_core::Category::new("account").expect("the suite names its categories well");
+    for filter in [Filter::EventTypes(vec![name.clone(), name]), Filter::Categories(vec![category.clone(), category])] {
+        let read = ReadAll::after(GlobalPosition::START).filter(filter);
+        assert_eq!(store.read_all(read).await.expect("the log can be read").events.len(), 3);
+    }
+}
