@@ -7,7 +7,10 @@ use crate::schema::{InvalidSchema, Schema};
 use crate::statements::render;
 
 /// All migrations, oldest first. Forward only; none is changed after landing.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "events", include_str!("../migrations/0001_events.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "events", include_str!("../migrations/0001_events.sql")),
+    (2, "append plans", include_str!("../migrations/0002_append_plans.sql")),
+];
 
 /// Why the schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]

@@ -8,8 +8,13 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 use crate::options::PgOptions;
 
 /// Every statement here has an index in the order that it wants. Without statistics (a young table, a growing stream) the
-/// planner would rather collect a whole stream and sort it, for each page again.
-const INDEX_ORDER: [(&str, &str); 3] = [("enable_bitmapscan", "off"), ("enable_seqscan", "off"), ("jit", "off")];
+/// planner would rather collect a whole stream and sort it, for each page again. So there is one plan, made once.
+const PLANS: [(&str, &str); 4] = [
+    ("enable_bitmapscan", "off"),
+    ("enable_seqscan", "off"),
+    ("jit", "off"),
+    ("plan_cache_mode", "force_generic_plan"),
+];
 
 /// Settings of a session: parameters of its start or, behind a pooler, of each transaction.
 #[derive(Debug, Clone)]
@@ -54,7 +59,7 @@ impl Settings {
             return connect.extra_float_digits(None).statement_cache_capacity(0);
         }
         let limits = self.limits.iter().map(|(limit, milliseconds)| (*limit, milliseconds.to_string()));
-        connect.options(limits).options([("default_transaction_isolation", "read committed")]).options(INDEX_ORDER)
+        connect.options(limits).options([("default_transaction_isolation", "read committed")]).options(PLANS)
     }
 
     /// Begins a transaction. The name is that of the transaction, not of the pooler's session: whoever looks for it finds
@@ -67,7 +72,7 @@ impl Settings {
         for (limit, milliseconds) in &self.limits {
             sql.push_str(&format!("; set local {limit} = {milliseconds}"));
         }
-        for (name, value) in INDEX_ORDER {
+        for (name, value) in PLANS {
             sql.push_str(&format!("; set local {name} = {value}"));
         }
         // Safe: the name holds a checked schema and digits, the rest is ours.
