@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use cqrs_core::{EventStore, GlobalPosition, ReadAll, Recorded};
+use cqrs_core::{EventStore, GlobalPosition, ReadAhead, ReadAll, Recorded};
 use futures::TryStreamExt;
 use serde_json::json;
 use sqlx::postgres::PgPoolCopyExt;
@@ -92,11 +92,11 @@ async fn scan(opened: &Opened, options: &Options, readers: u64) -> Result<Measur
     Ok(rate(begun, options.events))
 }
 
-async fn scan_range(store: Arc<dyn EventStore>, mut read: ReadAll) -> Result<u64, Error> {
+async fn scan_range(store: Arc<dyn EventStore>, read: ReadAll) -> Result<u64, Error> {
+    let mut pages = ReadAhead::new(store, read);
     let mut count = 0;
     loop {
-        let page = store.read_all(read.clone()).await?;
-        read.after = page.scanned_to;
+        let page = pages.next().await?;
         count += Recorded::<AccountEvent>::decode_all(page.events)?.len() as u64;
         if !page.more {
             return Ok(count);

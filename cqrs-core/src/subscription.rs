@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::event_store::{EventStore, Filter, LogPage, ReadAll, StoreError};
+use crate::read_ahead::ReadAhead;
 use crate::stream::GlobalPosition;
 
 /// A cursor that follows the log.
@@ -106,22 +107,19 @@ impl Wake {
     }
 }
 
-/// A [`Subscription`] over any store: reads pages, and when there are none waits for a hint or the time to poll.
+/// A [`Subscription`] over any store: reads pages ahead, and when there are none waits for a hint or the time to poll.
 #[derive(Debug)]
 pub struct CatchUpSubscription {
-    store: Arc<dyn EventStore>,
-    filter: Filter,
-    position: GlobalPosition,
+    pages: ReadAhead,
     wake: Wake,
     poll: Duration,
-    page: usize,
 }
 
 impl CatchUpSubscription {
     /// Follows `store` after `after`. `poll` bounds how late an event can be seen when its hint is lost.
     #[must_use]
     pub fn new(store: Arc<dyn EventStore>, after: GlobalPosition, filter: Filter, wake: Wake, poll: Duration) -> Self {
-        Self { store, filter, position: after, wake, poll, page: 1_000 }
+        Self { pages: ReadAhead::new(store, ReadAll::after(after).filter(filter)), wake, poll }
     }
 }
 
@@ -129,17 +127,16 @@ impl CatchUpSubscription {
 impl Subscription for CatchUpSubscription {
     async fn next(&mut self) -> Result<LogPage, StoreError> {
         loop {
-            let read = ReadAll::after(self.position).filter(self.filter.clone()).limit(self.page);
-            let page = self.store.read_all(read).await?;
-            if page.scanned_to > self.position {
-                self.position = page.scanned_to;
+            let before = self.position();
+            let page = self.pages.next().await?;
+            if page.scanned_to > before {
                 return Ok(page);
             }
-            self.wake.beyond(self.position, self.poll).await;
+            self.wake.beyond(before, self.poll).await;
         }
     }
 
     fn position(&self) -> GlobalPosition {
-        self.position
+        self.pages.position()
     }
 }

@@ -17,7 +17,8 @@ use crate::append_queue::PgGroupWriter;
 use crate::checkpoint_store::PgCheckpointStore;
 use crate::error::store_error;
 use crate::options::PgOptions;
-use crate::row::{self, Rows};
+use crate::read_log;
+use crate::row::Rows;
 use crate::schema::Schema;
 use crate::session::Sessions;
 use crate::settings::Settings;
@@ -101,46 +102,6 @@ impl PgEventStore {
         &self.0.options.schema
     }
 
-    async fn read_page(&self, read: &ReadAll) -> Result<LogPage, sqlx::Error> {
-        let sql = &self.0.sql;
-        let limit = read.limit.max(1);
-        let statement = match &read.filter {
-            Filter::EventTypes(_) => &sql.read_event_types,
-            Filter::Categories(_) => &sql.read_categories,
-            _ => &sql.read_all,
-        };
-        let query = sql
-            .query(statement)
-            .bind(read.after.get().cast_signed())
-            .bind(read.until.get().cast_signed())
-            .bind(bound(limit));
-        let query = match &read.filter {
-            Filter::EventTypes(wanted) => query.bind(each_once(wanted)),
-            Filter::Categories(wanted) => query.bind(each_once(wanted)),
-            _ => query,
-        };
-        let mut page = LogPage::default();
-        let mut head = GlobalPosition::START;
-        let mut rows = Rows::default();
-        let mut session = self.0.sessions.start().await?;
-        let mut stream = query.fetch(&mut *session);
-        while let Some(row) = stream.try_next().await? {
-            head = row::position(&row, 9)?;
-            if row.try_get_unchecked::<Option<i64>, _>(0)?.is_some() {
-                page.events.push(rows.event(&row)?);
-            }
-        }
-        drop(stream);
-        session.done().await?;
-        let end = read.until.min(head);
-        page.scanned_to = match page.events.last() {
-            Some(last) if page.events.len() == limit => last.position,
-            _ => end.max(read.after),
-        };
-        page.more = page.scanned_to < end;
-        Ok(page)
-    }
-
     async fn read_window(&self, read: &ReadStream) -> Result<StreamPage, sqlx::Error> {
         let limit = read.limit.max(1);
         let statement = match read.direction {
@@ -188,7 +149,7 @@ impl EventStore for PgEventStore {
     }
 
     async fn read_all(&self, read: ReadAll) -> Result<LogPage, StoreError> {
-        self.0.sessions.in_time(self.read_page(&read)).await.map_err(store_error)
+        self.0.sessions.in_time(read_log::page(&self.0.sessions, &self.0.sql, &read)).await.map_err(store_error)
     }
 
     async fn head(&self) -> Result<Head, StoreError> {
@@ -223,14 +184,6 @@ pub(crate) async fn read_head(executor: impl PgExecutor<'_>, sql: &Statements) -
     })
 }
 
-/// A name that is wanted twice gives its events once.
-fn each_once(wanted: &[impl AsRef<str>]) -> Vec<&str> {
-    let mut names: Vec<&str> = wanted.iter().map(AsRef::as_ref).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
-}
-
-fn bound(limit: usize) -> i64 {
+pub(crate) fn bound(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

@@ -10,6 +10,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
+use crate::copy_row::HEADER;
 use crate::error::{Meaning, meaning, store_error};
 use crate::event_store::{PgEventStore, read_head};
 use crate::row::{Rows, to_version};
@@ -114,9 +115,8 @@ impl PgEventStore {
     }
 }
 
-/// COPY's binary format in chunks of about 64 KiB, see <https://www.postgresql.org/docs/current/sql-copy.html>.
+/// COPY's binary format in chunks of about 64 KiB.
 fn binary(events: &[RecordedEvent]) -> impl Iterator<Item = Vec<u8>> {
-    const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
     const CHUNK: usize = 64 << 10;
     let mut rest = events.iter();
     let mut chunk = HEADER.to_vec();

@@ -5,11 +5,13 @@
 
 mod append_queue;
 mod checkpoint_store;
+mod copy_row;
 mod error;
 mod event_store;
 mod import;
 mod migrate;
 mod options;
+mod read_log;
 mod row;
 mod schema;
 mod session;

@@ -32,7 +32,7 @@ impl Rows {
         })
     }
 
-    fn stream(&mut self, name: &str) -> Result<StreamName, sqlx::Error> {
+    pub fn stream(&mut self, name: &str) -> Result<StreamName, sqlx::Error> {
         match &self.stream {
             Some(stream) if stream.as_str() == name => Ok(stream.clone()),
             _ => {
@@ -43,7 +43,7 @@ impl Rows {
         }
     }
 
-    fn event_type(&mut self, name: &str) -> Result<EventType, sqlx::Error> {
+    pub fn event_type(&mut self, name: &str) -> Result<EventType, sqlx::Error> {
         if let Some(event_type) = self.event_types.get(name) {
             return Ok(event_type.clone());
         }

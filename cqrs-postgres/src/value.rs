@@ -20,6 +20,11 @@ pub(crate) const fn since_2000(time: Timestamp) -> i64 {
     time.as_micros() - EPOCH
 }
 
+/// The moment that PostgreSQL counts so.
+pub(crate) fn from_2000(micros: i64) -> Timestamp {
+    Timestamp::from_micros(micros.saturating_add(EPOCH))
+}
+
 /// A moment as `timestamptz`: an i64 of microseconds since 2000-01-01 in binary.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PgTimestamp(pub Timestamp);
@@ -45,10 +50,7 @@ impl Encode<'_, Postgres> for PgTimestamp {
 impl Decode<'_, Postgres> for PgTimestamp {
     fn decode(value: PgValueRef<'_>) -> Result<Self, BoxDynError> {
         match value.format() {
-            PgValueFormat::Binary => {
-                let micros = <i64 as Decode<Postgres>>::decode(value)?;
-                Ok(Self(Timestamp::from_micros(micros.saturating_add(EPOCH))))
-            }
+            PgValueFormat::Binary => Ok(Self(from_2000(<i64 as Decode<Postgres>>::decode(value)?))),
             PgValueFormat::Text => Ok(Self(value.as_str()?.replacen(' ', "T", 1).parse()?)),
         }
     }

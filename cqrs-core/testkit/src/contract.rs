@@ -120,6 +120,8 @@ macro_rules! event_store_contract {
                 a_page_without_matching_events_moves_the_frontier
                 paging_gives_every_event_once
                 paging_through_a_filter_gives_every_event_once
+                a_large_page_is_read_like_small_ones
+                reading_ahead_gives_every_event_once
                 a_page_of_the_log_that_leaves_events_out_says_that_there_is_more;
             [event_store::reading_streams]:
                 a_stream_that_does_not_exist_is_empty

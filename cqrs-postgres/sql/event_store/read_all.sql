@@ -5,4 +5,3 @@ select page.position, page.event_id, page.stream, page.version, page.event_type,
   left join lateral (
         select * from {schema}.events where position > $1 and position <= $2 order by position limit $3
        ) page on true
- order by page.position

@@ -16,4 +16,3 @@ select page.position, page.event_id, page.stream, page.version, page.event_type,
                  limit $3) matching
           join {schema}.events e on e.position = matching.position
        ) page on true
- order by page.position

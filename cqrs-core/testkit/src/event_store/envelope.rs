@@ -1,8 +1,8 @@
 //! Every field of an event comes back as it went in.
 
 use cqrs_core::{
-    Append, AppendId, CausationId, CommandId, CorrelationId, EventId, Metadata, NewEvent, RecordedEvent, Timestamp,
-    TraceContext,
+    Append, AppendId, CausationId, CommandId, CorrelationId, EventId, Metadata, NewEvent, ReadAll, RecordedEvent,
+    Timestamp, TraceContext,
 };
 
 use super::{Store, append, event, event_type, json, log, stream, stream_of};
@@ -12,6 +12,9 @@ async fn round_trip(store: &Store, new: NewEvent) -> RecordedEvent {
     let recorded = log(store).await;
     let recorded = recorded.into_iter().find(|event| event.id == new.id).expect("it is in the log");
     assert_eq!(stream_of(store, new.stream.as_str()).await.last(), Some(&recorded), "both ways of reading agree");
+    let large = ReadAll::after(recorded.position.previous()).limit(10_000);
+    let large = store.read_all(large).await.expect("the log can be read").events;
+    assert_eq!(large, std::slice::from_ref(&recorded), "large pages agree");
     assert_eq!((&recorded.event_type, &recorded.stream), (&new.event_type, &new.stream));
     assert_eq!(recorded.payload.as_str(), new.payload.as_str(), "byte for byte");
     assert_eq!(recorded.occurred_at, new.occurred_at);

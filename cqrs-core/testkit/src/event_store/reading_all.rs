@@ -1,6 +1,9 @@
 //! Windows of the whole log.
 
-use cqrs_core::{Category, Filter, GlobalPosition, LogPage, ReadAll, RecordedEvent};
+use std::sync::Arc;
+
+use cqrs_core::{Category, Filter, GlobalPosition, LogPage, ReadAhead, ReadAll, RecordedEvent};
+use futures::FutureExt;
 
 use super::{Store, append, event, event_type, log, write};
 
@@ -163,6 +166,52 @@ pub async fn paging_through_a_filter_gives_every_event_once(store: Store) {
         for limit in [1, 2, 3, 7] {
             assert_eq!(paged(&store, all().filter(filter.clone()).limit(limit)).await, matching(&filter));
         }
+    }
+}
+
+pub async fn a_large_page_is_read_like_small_ones(store: Store) {
+    const LARGE: usize = 100_000;
+    assert_eq!(read(&store, all().limit(LARGE)).await, LogPage::default());
+    let log = given(&store).await;
+    let filters = [
+        Filter::All,
+        categories(&["order", "invoice"]),
+        categories(&["invoice"]),
+        categories(&[]),
+        types(&["account.opened.v1", "x.y.v1"]),
+        types(&["x.y.v1"]),
+        types(&[]),
+    ];
+    let bounds = [GlobalPosition::START, log[2].position, log[9].position, GlobalPosition::MAX];
+    for (filter, after, until) in filters
+        .iter()
+        .flat_map(|filter| bounds.iter().flat_map(move |after| bounds.map(|until| (filter, after, until))))
+    {
+        let window = ReadAll::after(*after).until(until).filter(filter.clone());
+        let (large, small) = (read(&store, window.clone().limit(LARGE)).await, read(&store, window.clone()).await);
+        assert_eq!(large, small, "{window:?}");
+    }
+}
+
+pub async fn reading_ahead_gives_every_event_once(store: Store) {
+    let log = given(&store).await;
+    for limit in [1, 5, 12, 100] {
+        let mut pages = ReadAhead::new(Arc::clone(&store), all().until(log[10].position).limit(limit));
+        let mut seen = Vec::new();
+        loop {
+            // A call that is given up loses nothing.
+            let page = match pages.next().now_or_never() {
+                Some(page) => page,
+                None => pages.next().await,
+            };
+            let page = page.expect("the log can be read");
+            assert_eq!(pages.position(), page.scanned_to);
+            seen.extend(page.events);
+            if !page.more {
+                break;
+            }
+        }
+        assert_eq!(seen, log[..=10], "{limit} at a time");
     }
 }
 
