@@ -54,6 +54,11 @@ fn connect_options(options: &SqliteOptions) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
+/// Ends a transaction that has written nothing, so that the connection can be given back.
+pub(crate) async fn rollback(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("rollback").execute(connection).await.map(drop)
+}
+
 impl WriteConnection {
     pub fn new(options: &SqliteOptions, connection: SqliteConnection) -> Self {
         Self {

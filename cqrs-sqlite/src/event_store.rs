@@ -7,16 +7,17 @@ use async_trait::async_trait;
 use cqrs_core::append_queue::AppendQueue;
 use cqrs_core::{
     Append, AppendError, Appended, CatchUpSubscription, Direction, EventId, EventStore, Filter, GlobalPosition, Head,
-    Hint, Listener, LogPage, ReadAll, ReadStream, StoreError, StoreId, StreamPage, Subscription, Timestamp,
+    Hint, Limits, Listener, LogPage, ReadAll, ReadStream, StoreError, StoreId, StreamPage, Subscription, Timestamp,
 };
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqlitePool};
+use sqlx::{Row, SqliteExecutor, SqlitePool};
 use uuid::Uuid;
 
 use crate::append_queue::SqliteGroupWriter;
 use crate::checkpoint_store::SqliteCheckpointStore;
 use crate::connection::{WriteConnection, read_pool};
 use crate::error::store_error;
+use crate::insert::Insert;
 use crate::migrate::{self, OpenError};
 use crate::options::SqliteOptions;
 use crate::row::{self, Events};
@@ -42,6 +43,7 @@ pub struct SqliteEventStore(Arc<Inner>);
 struct Inner {
     pool: SqlitePool,
     writes: Arc<WriteConnection>,
+    insert: Insert,
     queue: AppendQueue,
     newest: Hint,
     listener: Listener,
@@ -62,10 +64,11 @@ impl SqliteEventStore {
         let connection = migrate::open(&options).await?;
         let writes = Arc::new(WriteConnection::new(&options, connection));
         let newest = Hint::new();
-        let writer = SqliteGroupWriter::new(Arc::clone(&writes));
+        let insert = Insert::new();
+        let writer = SqliteGroupWriter::new(Arc::clone(&writes), insert.clone());
         let queue = AppendQueue::start(writer, options.queue_bytes, options.append_timeout, newest.clone());
         let pool = read_pool(&options);
-        Ok(Self(Arc::new(Inner { pool, writes, queue, newest, listener: Listener::default(), options })))
+        Ok(Self(Arc::new(Inner { pool, writes, insert, queue, newest, listener: Listener::default(), options })))
     }
 
     /// The snapshots beside these events.
@@ -78,6 +81,22 @@ impl SqliteEventStore {
     #[must_use]
     pub fn checkpoints(&self) -> SqliteCheckpointStore {
         SqliteCheckpointStore { pool: self.0.pool.clone(), writes: Arc::clone(&self.0.writes) }
+    }
+
+    pub(crate) fn writes(&self) -> &WriteConnection {
+        &self.0.writes
+    }
+
+    pub(crate) fn insert(&self) -> &Insert {
+        &self.0.insert
+    }
+
+    pub(crate) fn newest(&self) -> &Hint {
+        &self.0.newest
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.options.limits
     }
 
     async fn read_page(&self, read: &ReadAll) -> Result<LogPage, sqlx::Error> {
@@ -156,19 +175,8 @@ impl SqliteEventStore {
     }
 
     /// How many events travel together, of so many that are wanted: all of them in memory three times for a moment.
-    fn pack(&self, wanted: usize) -> usize {
+    pub(crate) fn pack(&self, wanted: usize) -> usize {
         wanted.min(PACK_BYTES / self.0.options.limits.event_bytes.max(1)).clamp(1, PACK_EVENTS)
-    }
-
-    async fn read_head(&self) -> Result<Head, sqlx::Error> {
-        let row = sqlx::query(HEAD).fetch_one(&self.0.pool).await?;
-        let position: Option<i64> = row.try_get(1)?;
-        Ok(Head {
-            store_id: StoreId::from_uuid(row.try_get::<Uuid, _>(0)?),
-            position: position.map_or(GlobalPosition::START, |number| GlobalPosition::new(number.cast_unsigned())),
-            event_id: row.try_get::<Option<Uuid>, _>(2)?.map(EventId::from_uuid),
-            recorded_at: row.try_get::<Option<i64>, _>(3)?.map(Timestamp::from_micros),
-        })
     }
 }
 
@@ -192,7 +200,7 @@ impl EventStore for SqliteEventStore {
     }
 
     async fn head(&self) -> Result<Head, StoreError> {
-        self.read_head().await.map_err(store_error)
+        read_head(&self.0.pool).await.map_err(store_error)
     }
 
     async fn subscribe(&self, after: GlobalPosition, filter: Filter) -> Result<Box<dyn Subscription>, StoreError> {
@@ -203,8 +211,19 @@ impl EventStore for SqliteEventStore {
     }
 }
 
+pub(crate) async fn read_head(executor: impl SqliteExecutor<'_>) -> Result<Head, sqlx::Error> {
+    let row = sqlx::query(HEAD).fetch_one(executor).await?;
+    let position: Option<i64> = row.try_get(1)?;
+    Ok(Head {
+        store_id: StoreId::from_uuid(row.try_get::<Uuid, _>(0)?),
+        position: position.map_or(GlobalPosition::START, |number| GlobalPosition::new(number.cast_unsigned())),
+        event_id: row.try_get::<Option<Uuid>, _>(2)?.map(EventId::from_uuid),
+        recorded_at: row.try_get::<Option<i64>, _>(3)?.map(Timestamp::from_micros),
+    })
+}
+
 /// Nothing when no event was found.
-fn packed(row: &SqliteRow, column: usize) -> Result<&[u8], sqlx::Error> {
+pub(crate) fn packed(row: &SqliteRow, column: usize) -> Result<&[u8], sqlx::Error> {
     row.try_get_unchecked::<Option<&[u8]>, _>(column).map(Option::unwrap_or_default)
 }
 

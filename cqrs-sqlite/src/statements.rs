@@ -10,6 +10,7 @@ statements! {
     APPEND = "event_store/append.sql",
     BEGIN = "event_store/begin.sql",
     FIND = "event_store/find.sql",
+    IMPORTED = "event_store/imported.sql",
     HEAD = "event_store/head.sql",
     NEWEST = "event_store/newest.sql",
     READ_STREAM_FORWARD = "event_store/read_stream_forward.sql",

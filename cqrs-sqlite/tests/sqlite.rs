@@ -6,6 +6,7 @@ mod sqlite {
     mod contract;
     mod file;
     mod immutability;
+    mod importing;
     mod opening;
     mod processes;
     mod reading;

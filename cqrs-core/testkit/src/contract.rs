@@ -319,7 +319,7 @@ macro_rules! import_contract {
         $crate::contract_tests! { $fixture;
             [import]:
                 history_is_taken_in_byte_for_byte
-                history_goes_through_json_lines_and_back_byte_for_byte
+                history_exported_elsewhere_is_exported_again_byte_for_byte
                 nothing_is_taken_in_when_there_is_nothing
                 importing_again_leaves_what_is_there
                 appends_go_on_after_imported_history

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cqrs_core::{CheckpointStore, EventStore, SnapshotStore};
-use cqrs_testkit::Fixture;
+use cqrs_testkit::{Fixture, ImportingStore};
 
 use super::file::File;
 
@@ -20,6 +20,15 @@ async fn snapshot_store() -> Fixture<dyn SnapshotStore> {
 async fn checkpoint_store() -> Fixture<dyn CheckpointStore> {
     let file = File::new();
     Fixture::<dyn CheckpointStore>::new(Arc::new(file.store().await.checkpoints())).guard(file)
+}
+
+async fn importing() -> Fixture<dyn ImportingStore> {
+    let file = File::new();
+    Fixture::<dyn ImportingStore>::new(Arc::new(file.store().await)).guard(file)
+}
+
+mod imports {
+    cqrs_testkit::import_contract!(super::importing);
 }
 
 mod events {

@@ -1,6 +1,7 @@
 //! A directory of its own for each test, removed at its end.
 
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use cqrs_core::{EventStore, EventType, GlobalPosition, NewEvent, Payload, ReadAll, RecordedEvent, StreamName};
 use cqrs_sqlite::{SqliteEventStore, SqliteOptions};
@@ -37,6 +38,13 @@ impl File {
         let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await;
         connection.close().await.unwrap();
         done.map(|_| ())
+    }
+
+    /// A process of its own that runs one test, which finds the file in `CQRS_SQLITE_FILE`.
+    pub fn child(&self, test: &str) -> Command {
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args([test, "--exact", "--nocapture"]).env("CQRS_SQLITE_FILE", &self.path).stdout(Stdio::piped());
+        child
     }
 
     /// A stranger that holds the write lock until it is dropped.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 
 use cqrs_core::{Append, EventStore, ExpectedVersion, StreamName};
 use cqrs_sqlite::SqliteEventStore;
@@ -42,13 +42,7 @@ async fn child() {
 }
 
 fn start(file: &File, appends: usize) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["sqlite::processes::child", "--exact", "--nocapture"])
-        .env("CQRS_SQLITE_FILE", &file.path)
-        .env("CQRS_SQLITE_APPENDS", appends.to_string())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
+    file.child("sqlite::processes::child").env("CQRS_SQLITE_APPENDS", appends.to_string()).spawn().unwrap()
 }
 
 /// The ids in whole lines of a journal; the last line may be torn.

@@ -35,6 +35,7 @@ async fn no_statement_scans_the_events_or_sorts_them() {
         ("read_stream_backward", include_str!("../../sql/event_store/read_stream_backward.sql")),
         ("begin", include_str!("../../sql/event_store/begin.sql")),
         ("find", include_str!("../../sql/event_store/find.sql")),
+        ("imported", include_str!("../../sql/event_store/imported.sql")),
         ("newest", include_str!("../../sql/event_store/newest.sql")),
     ] {
         let sql = sql.rsplit_once("begin immediate;").map_or(sql, |(_, sql)| sql);
