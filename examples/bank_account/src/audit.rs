@@ -7,7 +7,7 @@ use cqrs_core::{Apply, CodecError, DomainEvent, Recorded, Timestamp, Version};
 
 use crate::account::{Account, AccountEvent};
 use crate::amount::Amount;
-use crate::report::Report;
+use showcase::Report;
 
 /// One entry.
 #[derive(Clone, Debug)]

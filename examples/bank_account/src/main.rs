@@ -9,23 +9,22 @@ mod amount;
 mod audit;
 mod bank;
 mod immutability;
-mod report;
 mod story;
 mod summary;
 
 use std::error::Error;
+use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::{io, iter};
 
 use clap::Parser;
 use cqrs_core::in_memory::{InMemoryEventStore, InMemoryReadModel, InMemorySnapshotStore};
 use cqrs_core::{ReadModel, Repository};
 use cqrs_postgres::PgOptions;
 use cqrs_projections::{ElasticReadModel, Field, Mapping, RedisReadModel};
+use showcase::Report;
 
 use crate::bank::{Adapters, Bank};
-use crate::report::Report;
 
 /// A bank account as events, documents and past states.
 #[derive(Debug, Parser)]
@@ -47,15 +46,7 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Args::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            let causes = iter::successors(error.source(), |&cause| cause.source());
-            causes.for_each(|cause| eprintln!("  because {cause}"));
-            ExitCode::FAILURE
-        }
-    }
+    showcase::exit(run(Args::parse()).await)
 }
 
 async fn run(args: Args) -> Result<(), Box<dyn Error>> {

@@ -16,7 +16,7 @@ use crate::account::{
 use crate::amount::Amount;
 use crate::audit;
 use crate::bank::{Bank, BookError, Slip};
-use crate::report::Report;
+use showcase::Report;
 
 /// How long a snapshot may take that is written in the background.
 const SNAPSHOT: Duration = Duration::from_secs(30);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::iter::Sum;
 
 use jiff::civil::{Date, date};
+use showcase::grouped;
 
 /// Purchases, the customers who made their first one among them, CDs, and money in cents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,13 +52,6 @@ pub fn dollars(cents: i64) -> String {
     format!("{sign}{}.{:02} dollars", grouped(cents / 100), cents % 100)
 }
 
-/// A number with its digits in groups of three: `1,234`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
-    groups.join(",")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +61,5 @@ mod tests {
         assert_eq!(dollars(250_031_563), "2,500,315.63 dollars");
         assert_eq!(dollars(5), "0.05 dollars");
         assert_eq!(dollars(-123_456), "-1,234.56 dollars");
-        assert_eq!([0, 999, 1_000, 69_659, 1_234_567].map(grouped), ["0", "999", "1,000", "69,659", "1,234,567"]);
     }
 }

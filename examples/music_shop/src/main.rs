@@ -13,7 +13,6 @@ mod import;
 mod input;
 mod ledger;
 mod progress;
-mod report;
 mod search;
 mod shop;
 mod totals;
@@ -22,7 +21,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::{fs, io, iter};
+use std::{fs, io};
 
 use clap::Parser;
 use cqrs_core::in_memory::{InMemoryEventStore, InMemoryReadModel, InMemorySnapshotStore};
@@ -60,15 +59,7 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Args::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            let causes = iter::successors(error.source(), |&cause| cause.source());
-            causes.for_each(|cause| eprintln!("  because {cause}"));
-            ExitCode::FAILURE
-        }
-    }
+    showcase::exit(run(Args::parse()).await)
 }
 
 async fn run(args: Args) -> Result<(), Box<dyn Error>> {

@@ -4,8 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-
-use crate::figures::grouped;
+use showcase::grouped;
 
 /// Lines do not follow each other faster than this.
 const PAUSE: Duration = Duration::from_millis(100);

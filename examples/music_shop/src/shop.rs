@@ -9,17 +9,17 @@ use cqrs_core::{AsOf, Documents, EventStore, ReadModel, Repository, Version};
 use cqrs_projections::{Projections, Running};
 use jiff::Span;
 use jiff::civil::Date;
+use showcase::{Report, grouped};
 
 use crate::calendar::{end_of_day, midnight};
 use crate::customer::{Customer, CustomerId};
 use crate::customers::{CustomerSummary, Customers};
 use crate::days::{Day, Days};
-use crate::figures::{Figures, PUBLISHED, PUBLISHED_CUSTOMER, dollars, grouped};
+use crate::figures::{Figures, PUBLISHED, PUBLISHED_CUSTOMER, dollars};
 use crate::import::{Imported, import};
 use crate::input::{Input, Line};
 use crate::ledger::{Ledger, spent};
 use crate::progress::{Progress, per_second};
-use crate::report::Report;
 use crate::search::CustomerSearch;
 use crate::totals::{ShopTotals, Totals};
 

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod place;
+use showcase::place::{Program, log, said};
 
-use place::{in_memory, in_place, said};
+const BANK: Program = Program::new(env!("CARGO_BIN_EXE_bank_account"), "BANK_ACCOUNT_SCHEMA");
 
 /// What every first run says, whatever it runs on.
 const SAID: [&str; 9] = [
@@ -27,7 +27,7 @@ fn assert_said(said: &str) {
 
 #[tokio::test]
 async fn in_memory_every_balance_is_right() {
-    let said = said(in_memory().output().await.unwrap());
+    let said = said(BANK.alone().output().await.unwrap());
     assert_said(&said);
     assert!(
         said.contains("  ACC-003  2024-01-31T16:10:00Z  account closed                        0 VND  closed\n"),
@@ -37,7 +37,7 @@ async fn in_memory_every_balance_is_right() {
 
 #[tokio::test]
 async fn on_the_services_every_balance_is_right_and_nobody_can_change_the_past() {
-    in_place(async |place| {
+    BANK.in_place(async |place| {
         let said = said(place.program().output().await.unwrap());
         assert_said(&said);
         let refused = said.matches("    events are never changed: ").count();
@@ -49,20 +49,20 @@ async fn on_the_services_every_balance_is_right_and_nobody_can_change_the_past()
 
 #[tokio::test]
 async fn run_again_it_books_nothing_twice() {
-    in_place(async |place| {
+    BANK.in_place(async |place| {
         said(place.program().output().await.unwrap());
-        let events = place.events().await;
+        let events = log(&place.store().await).await;
         let again = said(place.program().output().await.unwrap());
         assert!(again.contains(" (was booked before)\n"), "{again}");
         assert!(again.contains("  occurred by 2024-01-14T14:00Z     1,200,000 VND\n"), "{again}");
-        assert_eq!(place.events().await, events);
+        assert_eq!(log(&place.store().await).await, events);
     })
     .await;
 }
 
 #[tokio::test]
 async fn documents_that_last_are_refused_without_events_that_last() {
-    let output = in_memory().env("ELASTICSEARCH_URL", "http://127.0.0.1:1").output().await.unwrap();
+    let output = BANK.alone().env("ELASTICSEARCH_URL", "http://127.0.0.1:1").output().await.unwrap();
     assert!(!output.status.success());
     let expected = "error: documents that last need events that last: set DATABASE_URL as well\n";
     assert_eq!(String::from_utf8_lossy(&output.stderr), expected);

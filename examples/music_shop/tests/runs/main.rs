@@ -5,5 +5,8 @@
 mod file;
 mod killed;
 mod malformed;
-mod place;
 mod whole;
+
+use showcase::place::Program;
+
+const SHOP: Program = Program::new(env!("CARGO_BIN_EXE_music_shop"), "MUSIC_SHOP_SCHEMA");

@@ -1,5 +1,7 @@
+use showcase::place::{log, said};
+
+use crate::SHOP;
 use crate::file::File;
-use crate::place::{in_memory, in_place, said};
 
 /// What every run on the CDNOW file says, whatever it runs on.
 pub const FIGURES: [&str; 9] = [
@@ -22,18 +24,18 @@ pub fn assert_figures(said: &str) {
 
 #[tokio::test]
 async fn in_memory_it_ends_in_the_published_figures() {
-    let said = said(in_memory().output().await.unwrap());
+    let said = said(SHOP.alone().output().await.unwrap());
     assert_figures(&said);
     assert!(said.contains("imported: 93,229 events"), "{said}");
 }
 
 #[tokio::test]
 async fn on_the_services_it_ends_in_the_published_figures() {
-    in_place(async |place| {
+    SHOP.in_place(async |place| {
         let said = said(place.program().output().await.unwrap());
         assert_figures(&said);
         assert!(said.contains("  a search finds the same\n"), "{said}");
-        assert_eq!(place.count("count(*)").await, 93_229);
+        assert_eq!(log(&place.store().await).await.len(), 93_229);
     })
     .await;
 }
@@ -42,12 +44,13 @@ async fn on_the_services_it_ends_in_the_published_figures() {
 async fn an_import_that_is_repeated_writes_nothing_and_ends_in_the_same_figures() {
     let file: String = include_str!("../../data/cdnow_master.txt").split_inclusive('\n').take(2_001).collect();
     let file = File::new(file);
-    in_place(async |place| {
+    SHOP.in_place(async |place| {
         let run = async || said(place.program().arg("--input").arg(&file.0).output().await.unwrap());
-        let (first, written) = (run().await, place.count("count(*)").await);
+        let (first, written) = (run().await, log(&place.store().await).await);
         let again = run().await;
-        assert_eq!(place.count("count(*)").await, written);
-        assert_eq!(place.count("count(*) filter (where event_type = 'customer.purchased.v1')").await, 2_000);
+        assert_eq!(log(&place.store().await).await, written);
+        let purchased = written.iter().filter(|event| event.event_type.as_str() == "customer.purchased.v1").count();
+        assert_eq!(purchased, 2_000);
         assert!(again.contains("of them were there before and were not written again\n"), "{again}");
         let figures = |said: &str| said.split("\n\n").skip(1).take(3).collect::<String>();
         assert!(first.contains("in all       2,000 purchases"), "{first}");
@@ -58,7 +61,7 @@ async fn an_import_that_is_repeated_writes_nothing_and_ends_in_the_same_figures(
 
 #[tokio::test]
 async fn documents_that_last_are_refused_without_events_that_last() {
-    let output = in_memory().env("REDIS_URL", "redis://127.0.0.1:1/").output().await.unwrap();
+    let output = SHOP.alone().env("REDIS_URL", "redis://127.0.0.1:1/").output().await.unwrap();
     assert!(!output.status.success());
     let expected = "error: documents that last need events that last: set DATABASE_URL as well\n";
     assert_eq!(String::from_utf8_lossy(&output.stderr), expected);

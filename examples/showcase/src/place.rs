@@ -1,56 +1,82 @@
 //! A place of its own for each test on the real services: a schema, a key prefix, an index prefix.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::process::{Output, Stdio};
 
+use cqrs_core::{EventStore, GlobalPosition, ReadAll, RecordedEvent};
+use cqrs_postgres::{PgEventStore, PgOptions};
 use elasticsearch::http::headers::HeaderMap;
 use elasticsearch::http::transport::Transport;
 use elasticsearch::http::{Method, response::Response};
 use futures::FutureExt;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
-use tokio::process::{Child, Command};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::process::Command;
 use uuid::Uuid;
 
+/// A program that is tested as a user runs it.
+#[derive(Debug, Clone, Copy)]
+pub struct Program {
+    path: &'static str,
+    schema_variable: &'static str,
+}
+
 /// Where a test's events and documents go.
+#[derive(Debug)]
 pub struct Place {
+    program: Program,
     name: String,
     database_url: String,
     redis_url: String,
     elasticsearch_url: String,
 }
 
+impl Program {
+    /// The program at `path`, which reads the name of its schema from an environment variable.
+    #[must_use]
+    pub const fn new(path: &'static str, schema_variable: &'static str) -> Self {
+        Self { path, schema_variable }
+    }
+
+    /// The program without any settings.
+    #[must_use]
+    pub fn alone(&self) -> Command {
+        let mut program = Command::new(self.path);
+        for variable in ["DATABASE_URL", "REDIS_URL", "ELASTICSEARCH_URL", self.schema_variable] {
+            program.env_remove(variable);
+        }
+        program.stdin(Stdio::null()).kill_on_drop(true);
+        program
+    }
+
+    /// Runs a test in a place of its own, and clears the place also when the test fails.
+    ///
+    /// # Panics
+    /// When the test does, and when a service is missing.
+    pub async fn in_place(&self, test: impl AsyncFnOnce(&Place)) {
+        let place = Place {
+            program: *self,
+            name: format!("example_{}", Uuid::now_v7().simple()),
+            database_url: service("DATABASE_URL"),
+            redis_url: service("REDIS_URL"),
+            elasticsearch_url: service("ELASTICSEARCH_URL"),
+        };
+        let outcome = AssertUnwindSafe(test(&place)).catch_unwind().await;
+        place.clear().await;
+        if let Err(panic) = outcome {
+            resume_unwind(panic);
+        }
+    }
+}
+
 fn service(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run tests/run"))
 }
 
-/// The program without any settings.
-pub fn in_memory() -> Command {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_music_shop"));
-    for variable in ["DATABASE_URL", "REDIS_URL", "ELASTICSEARCH_URL", "MUSIC_SHOP_SCHEMA"] {
-        program.env_remove(variable);
-    }
-    program.stdin(Stdio::null()).kill_on_drop(true);
-    program
-}
-
-/// Runs a test in a place of its own, and clears the place also when the test fails.
-pub async fn in_place(test: impl AsyncFnOnce(&Place)) {
-    let place = Place {
-        name: format!("shop_{}", Uuid::now_v7().simple()),
-        database_url: service("DATABASE_URL"),
-        redis_url: service("REDIS_URL"),
-        elasticsearch_url: service("ELASTICSEARCH_URL"),
-    };
-    let outcome = AssertUnwindSafe(test(&place)).catch_unwind().await;
-    place.clear().await;
-    if let Err(panic) = outcome {
-        resume_unwind(panic);
-    }
-}
-
 impl Place {
     /// The program with its events and documents in this place.
+    #[must_use]
     pub fn program(&self) -> Command {
         let mut program = self.program_without_documents();
         program.env("REDIS_URL", &self.redis_url).env("ELASTICSEARCH_URL", &self.elasticsearch_url);
@@ -58,24 +84,19 @@ impl Place {
     }
 
     /// The program with its events in this place, and its documents in memory.
+    #[must_use]
     pub fn program_without_documents(&self) -> Command {
-        let mut program = in_memory();
-        program.env("DATABASE_URL", &self.database_url).env("MUSIC_SHOP_SCHEMA", &self.name);
+        let mut program = self.program.alone();
+        program.env("DATABASE_URL", &self.database_url).env(self.program.schema_variable, &self.name);
         program
     }
 
-    /// One number from the log.
-    pub async fn count(&self, what: &str) -> i64 {
-        self.try_count(what).await.unwrap()
-    }
-
-    /// One number from the log, unless there is no log yet.
-    pub async fn try_count(&self, what: &str) -> Result<i64, sqlx::Error> {
-        let mut database = PgConnection::connect(&self.database_url).await?;
-        let sql = format!("select ({what})::bigint from {}.events", self.name);
-        let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut database).await?;
-        database.close().await?;
-        row.try_get(0)
+    /// The events of this place.
+    ///
+    /// # Panics
+    /// When they cannot be reached.
+    pub async fn store(&self) -> PgEventStore {
+        PgOptions::new(&self.database_url).unwrap().schema(&self.name).unwrap().connect().await.unwrap()
     }
 
     async fn clear(&self) {
@@ -112,15 +133,29 @@ impl Place {
     }
 }
 
+/// The whole log.
+///
+/// # Panics
+/// When it cannot be read.
+pub async fn log(store: &dyn EventStore) -> Vec<RecordedEvent> {
+    let (mut events, mut after) = (Vec::new(), GlobalPosition::START);
+    loop {
+        let page = store.read_all(ReadAll::after(after).limit(10_000)).await.unwrap();
+        events.extend(page.events);
+        after = page.scanned_to;
+        if !page.more {
+            return events;
+        }
+    }
+}
+
 /// What a run that ended well said.
+///
+/// # Panics
+/// When it ended badly.
 pub fn said(output: Output) -> String {
     let Output { status, stdout, stderr } = output;
     let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8_lossy(&stderr).into_owned());
     assert!(status.success(), "{status}\n{stdout}\n{stderr}");
     stdout
-}
-
-/// Starts a run whose words nobody hears.
-pub fn start(mut program: Command) -> Child {
-    program.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }

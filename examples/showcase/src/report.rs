@@ -3,7 +3,7 @@
 use std::fmt::{self, Debug, Display};
 use std::io::{self, Write};
 
-use crate::figures::grouped;
+use crate::number::grouped;
 
 /// Tells what happens as it happens, and compares figures with what they should be.
 #[derive(Debug)]
@@ -24,11 +24,17 @@ impl<W: Write> Report<W> {
     }
 
     /// Tells something.
+    ///
+    /// # Errors
+    /// When nobody can be told.
     pub fn say(&mut self, text: impl Display) -> io::Result<()> {
         writeln!(self.out, "{text}")
     }
 
     /// Begins a part.
+    ///
+    /// # Errors
+    /// When nobody can be told.
     pub fn part(&mut self, title: impl Display) -> io::Result<()> {
         writeln!(self.out, "\n{title}")
     }
@@ -42,6 +48,9 @@ impl<W: Write> Report<W> {
     }
 
     /// Tells that all figures are right, or fails with those that are not.
+    ///
+    /// # Errors
+    /// [`Differences`], or when nobody can be told.
     pub fn close(mut self) -> Result<(), Box<dyn std::error::Error>> {
         if self.differences.is_empty() {
             let compared = grouped(self.compared);
