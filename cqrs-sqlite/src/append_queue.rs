@@ -7,7 +7,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cqrs_core::append_queue::{DecidedGroup, Group, GroupError, GroupFacts, GroupWriter, Outcome, Queued, Wanted};
 use cqrs_core::{EventId, Existing, Failure, GlobalPosition, NewEvent, Payload, Timestamp, Version};
-use sqlx::Connection;
 
 use crate::connection::{WriteConnection, rollback};
 use crate::error::{Meaning, meaning};
@@ -64,9 +63,7 @@ impl GroupWriter for SqliteGroupWriter {
     }
 
     async fn close(&mut self) {
-        if let Some(connection) = self.writes.turn().await.close() {
-            let _ = connection.close().await;
-        }
+        let _ = self.writes.turn().await.close().await;
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ConstantBuilder};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
-use sqlx::{ConnectOptions, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection, SqlitePool};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
@@ -22,13 +22,21 @@ pub(crate) type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
 pub(crate) struct WriteConnection {
     connect: SqliteConnectOptions,
     lock_timeout: Duration,
-    connection: Mutex<Option<SqliteConnection>>,
+    slot: Mutex<Slot>,
+}
+
+/// Where the connection is when nobody writes.
+#[derive(Debug, Default)]
+struct Slot {
+    connection: Option<SqliteConnection>,
+    /// For good: it is not opened again.
+    closed: bool,
 }
 
 /// The right to write, as long as it is held.
 pub(crate) struct Turn<'a> {
     of: &'a WriteConnection,
-    slot: MutexGuard<'a, Option<SqliteConnection>>,
+    slot: MutexGuard<'a, Slot>,
 }
 
 pub(crate) fn write_options(options: &SqliteOptions) -> SqliteConnectOptions {
@@ -64,7 +72,7 @@ impl WriteConnection {
         Self {
             connect: write_options(options),
             lock_timeout: options.lock_timeout,
-            connection: Mutex::new(Some(connection)),
+            slot: Mutex::new(Slot { connection: Some(connection), closed: false }),
         }
     }
 
@@ -78,7 +86,7 @@ impl WriteConnection {
 
     /// Waits for those before.
     pub async fn turn(&self) -> Turn<'_> {
-        Turn { of: self, slot: self.connection.lock().await }
+        Turn { of: self, slot: self.slot.lock().await }
     }
 }
 
@@ -106,15 +114,16 @@ impl Turn<'_> {
     }
 
     async fn attempt(&mut self, statement: Statement<'_>) -> Result<(SqliteConnection, Vec<SqliteRow>), sqlx::Error> {
-        let mut connection = match self.slot.take() {
+        let mut connection = match self.slot.connection.take() {
             Some(connection) => connection,
+            None if self.slot.closed => return Err(sqlx::Error::PoolClosed),
             None => self.of.connect.connect().await?,
         };
         match statement.fetch_all(&mut connection).await {
             Ok(rows) => Ok((connection, rows)),
             Err(error) => {
                 if meaning(&error) == Meaning::Busy {
-                    *self.slot = Some(connection);
+                    self.slot.connection = Some(connection);
                 }
                 Err(error)
             }
@@ -123,11 +132,20 @@ impl Turn<'_> {
 
     /// Leaves the connection to the next one.
     pub fn give_back(mut self, connection: SqliteConnection) {
-        *self.slot = Some(connection);
+        self.slot.connection = Some(connection);
     }
 
-    /// Takes the connection away for good.
-    pub fn close(mut self) -> Option<SqliteConnection> {
-        self.slot.take()
+    /// Closes the connection; whoever writes next opens it again.
+    pub async fn close(mut self) -> Result<(), sqlx::Error> {
+        match self.slot.connection.take() {
+            Some(connection) => connection.close().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Closes the connection for good.
+    pub async fn close_for_good(mut self) -> Result<(), sqlx::Error> {
+        self.slot.closed = true;
+        self.close().await
     }
 }

@@ -21,9 +21,7 @@ pub(crate) fn meaning(error: &sqlx::Error) -> Meaning {
             let code = database.code().and_then(|code| code.parse().ok());
             code.map_or(Meaning::Permanent, of_result_code)
         }
-        sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
-            Meaning::Transient
-        }
+        sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed | sqlx::Error::PoolTimedOut => Meaning::Transient,
         sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => Meaning::Corrupt,
         _ => Meaning::Permanent,
     }

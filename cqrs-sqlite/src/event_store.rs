@@ -34,8 +34,8 @@ const PACK_BYTES: usize = 64 << 20;
 /// An event store in one SQLite file. Clones share connections and queue.
 ///
 /// An append that was acknowledged is on the disk: it survives a crash of the process and a power loss. Beside the file
-/// lie two more of its name, ending in `-wal` and `-shm`, as long as it is open; the first holds events, so a copy of a
-/// file that is in use needs `sqlite3 file ".backup copy"`.
+/// lie two more of its name, ending in `-wal` and `-shm`, until every process that uses it has [closed](Self::close) it;
+/// the first holds events, so a copy of a file that is in use needs `sqlite3 file ".backup copy"`.
 #[derive(Debug, Clone)]
 pub struct SqliteEventStore(Arc<Inner>);
 
@@ -81,6 +81,20 @@ impl SqliteEventStore {
     #[must_use]
     pub fn checkpoints(&self) -> SqliteCheckpointStore {
         SqliteCheckpointStore { pool: self.0.pool.clone(), writes: Arc::clone(&self.0.writes) }
+    }
+
+    /// Closes the file, when what is being written and read is done. The last one to close it leaves one file with
+    /// everything in it; a process that ends without leaves three, which the next one to open it puts together.
+    ///
+    /// Whatever is asked of its clones, snapshots and checkpoints afterwards is a `Permanent` error; appends that still
+    /// wait are not written.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file could not be put together: nothing is lost, and three files stay.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        // Readers first: only one that may write can put the file together.
+        self.0.pool.close().await;
+        self.0.writes.turn().await.close_for_good().await.map_err(store_error)
     }
 
     pub(crate) fn writes(&self) -> &WriteConnection {

@@ -3,6 +3,7 @@
 
 mod sqlite {
     mod appending;
+    mod closing;
     mod contract;
     mod file;
     mod immutability;
