@@ -1,11 +1,14 @@
 //! Purchases as commands on customers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use cqrs_core::{CommandId, Context, ExecuteError, Executed, GlobalPosition, Repository};
+use cqrs_core::{
+    Aggregate, Category, CodecError, CommandId, Context, EventStore, ExecuteError, Executed, Filter, GlobalPosition,
+    InvalidName, ReadAll, Repository, StoreError,
+};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::customer::{Customer, CustomerId, PurchaseError};
@@ -14,6 +17,9 @@ use crate::progress::Progress;
 
 /// How many customers buy at the same time. The store writes what they bring in one group.
 const AT_ONCE: usize = 256;
+
+/// How many events are read at once.
+const PAGE: usize = 10_000;
 
 /// What an import has led to.
 #[derive(Debug, Default)]
@@ -37,16 +43,40 @@ pub enum ImportError {
     Line { line: usize, source: ExecuteError<PurchaseError> },
     #[error("the import broke off")]
     Task(#[from] JoinError),
+    #[error("what was imported before cannot be read")]
+    Store(#[from] StoreError),
+    #[error("what was imported before cannot be read")]
+    Metadata(#[from] CodecError),
+    #[error(transparent)]
+    Name(#[from] InvalidName),
 }
 
-/// Imports purchases that are ordered by customer and day. `file` names where they are from: file and line make the id of
-/// each command, so that importing again writes nothing twice.
-pub async fn import(customers: &Repository<Customer>, file: &str, lines: &[Line]) -> Result<Imported, ImportError> {
-    let file: Arc<str> = Arc::from(file);
-    let mut by_customer = lines.chunk_by(|one, next| one.customer == next.customer);
-    let expected = lines.len() + by_customer.clone().count();
+/// What the log holds already.
+#[derive(Debug, Default)]
+struct Recorded {
+    /// How many events each command has led to.
+    commands: HashMap<CommandId, u64>,
+    position: GlobalPosition,
+}
+
+/// Imports purchases that are ordered by customer and day, but for those that the log holds already. `file` names where
+/// they are from: file and line make the id of each command, so that no purchase is written twice, whoever imports at the
+/// same time.
+pub async fn import(
+    store: &dyn EventStore,
+    customers: &Repository<Customer>,
+    file: &str,
+    lines: &[Line],
+) -> Result<Imported, ImportError> {
     let mut progress = Progress::new("import");
-    let mut imported = Imported::default();
+    let Recorded { commands, position } = recorded(store).await?;
+    let before = |line: &Line| commands.get(&command_id(file, line)).copied();
+    let repeated = lines.iter().filter_map(before).sum();
+    let missing: Vec<_> = lines.iter().filter(|line| before(line).is_none()).copied().collect();
+    let mut imported = Imported { events: repeated, repeated, position, ..Imported::default() };
+    let file: Arc<str> = Arc::from(file);
+    let mut by_customer = missing.chunk_by(|one, next| one.customer == next.customer);
+    let expected = lines.len() + lines.chunk_by(|one, next| one.customer == next.customer).count();
     let mut tasks = JoinSet::new();
     loop {
         while tasks.len() < AT_ONCE
@@ -60,6 +90,28 @@ pub async fn import(customers: &Repository<Customer>, file: &str, lines: &[Line]
     }
     imported.elapsed = progress.finish();
     Ok(imported)
+}
+
+async fn recorded(store: &dyn EventStore) -> Result<Recorded, ImportError> {
+    let customers = Filter::Categories(vec![Category::new(Customer::CATEGORY)?]);
+    let mut recorded = Recorded::default();
+    loop {
+        let read = ReadAll::after(recorded.position).filter(customers.clone()).limit(PAGE);
+        let page = store.read_all(read).await?;
+        for event in page.events {
+            if let Some(command) = event.metadata()?.command_id {
+                *recorded.commands.entry(command).or_default() += 1;
+            }
+        }
+        recorded.position = page.scanned_to;
+        if !page.more {
+            return Ok(recorded);
+        }
+    }
+}
+
+fn command_id(file: &str, line: &Line) -> CommandId {
+    CommandId::named(line.occurred_at, &format!("{file}:{}", line.number))
 }
 
 /// The purchases of one customer, one after the other.
@@ -85,10 +137,7 @@ async fn buy(
     customer: CustomerId,
     line: &Line,
 ) -> Result<Executed, ExecuteError<PurchaseError>> {
-    let context = Context::new()
-        .command_id(CommandId::named(line.occurred_at, &format!("{file}:{}", line.number)))
-        .occurred_at(line.occurred_at)
-        .source("music_shop");
+    let context = Context::new().command_id(command_id(file, line)).occurred_at(line.occurred_at).source("music_shop");
     // The command has an id: sent again after an unknown outcome, it finds out what became of it.
     let again = |error: &ExecuteError<_>| matches!(error, ExecuteError::Transient(_) | ExecuteError::Unknown { .. });
     (|| customers.execute_with(&customer, line.purchase, context.clone()))

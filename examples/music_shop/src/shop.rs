@@ -31,6 +31,8 @@ const PAGE: usize = 1_000;
 
 /// Where the shop keeps its events and its documents.
 pub struct Shop {
+    /// Where the events are, for people.
+    pub place: String,
     pub store: Arc<dyn EventStore>,
     pub customers: Repository<Customer>,
     pub documents: Arc<dyn ReadModel>,
@@ -55,9 +57,10 @@ impl Shop {
         let mut report = Report::new(out);
         let Source { name, input, published } = source;
         show_input(&name, &input, &mut report)?;
+        report.say(format_args!("events: {}", self.place))?;
 
         let running = self.start().await?;
-        let imported = import(&self.customers, &name, &input.lines).await?;
+        let imported = import(&*self.store, &self.customers, &name, &input.lines).await?;
         show_import(&imported, &mut report)?;
         let ledger = Ledger::of(input.lines.into_iter().filter(|line| !imported.refused.contains_key(&line.number)));
         if published {
@@ -209,10 +212,18 @@ fn show_input(name: &str, input: &Input, report: &mut Report<impl Write>) -> Res
 
 fn show_import(imported: &Imported, report: &mut Report<impl Write>) -> Result<(), Box<dyn Error>> {
     let Imported { events, repeated, refused, elapsed, .. } = imported;
-    let (seconds, rate) = (elapsed.as_secs_f64(), per_second(*events, *elapsed));
-    report.say(format_args!("imported: {} events in {seconds:.1} s, {rate}", grouped(*events)))?;
-    if *repeated > 0 {
-        report.say(format_args!("  {} of them were there before and were not written again", grouped(*repeated)))?;
+    let (new, seconds) = (events - repeated, elapsed.as_secs_f64());
+    if new == 0 && *repeated > 0 {
+        report.say(format_args!("nothing to import: all {} events are there", grouped(*repeated)))?;
+    } else {
+        report.say(format_args!(
+            "imported: {} events in {seconds:.1} s, {}",
+            grouped(new),
+            per_second(new, *elapsed)
+        ))?;
+        if *repeated > 0 {
+            report.say(format_args!("  {} others were there before", grouped(*repeated)))?;
+        }
     }
     for (line, reason) in refused.iter().take(10) {
         report.say(format_args!("  line {line} was refused: {reason}"))?;

@@ -1,34 +1,45 @@
 use std::collections::HashSet;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
-use std::time::Duration;
 
-use cqrs_core::{EventStore, RecordedEvent};
+use cqrs_core::RecordedEvent;
 use serde::Deserialize;
-use showcase::place::{Place, log, said};
+use showcase::place::{log, said};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
 
 use crate::SHOP;
+use crate::directory::Directory;
 use crate::whole::assert_figures;
 
 const SIGKILL: i32 = 9;
 
-/// Starts the program, and kills it when it has written so many events in all.
-async fn killed_at(place: &Place, events: usize) {
-    let mut run = place.program().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let store = place.store().await;
-    let mut look = tokio::time::interval(Duration::from_millis(10));
-    let written = async {
-        // There is no log before the program has made it.
-        while store.head().await.map_or(0, |head| head.position.get()) < events as u64 {
-            look.tick().await;
+/// Starts the program, and kills it when it says that it has imported so many of a hundred, or more.
+async fn killed_at(mut program: Command, percent: u32) {
+    let mut run = program.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(run.stderr.take().unwrap()).lines();
+    loop {
+        let line = told.next_line().await.unwrap().expect("it ended by itself");
+        let done = line.strip_prefix("import:").and_then(|line| line.split_once('%'));
+        if done.is_some_and(|(done, _)| done.trim().parse::<u32>().unwrap() >= percent) {
+            break;
         }
-    };
-    tokio::select! {
-        written = tokio::time::timeout(Duration::from_secs(120), written) => written.unwrap(),
-        ended = run.wait() => panic!("it ended by itself: {ended:?}"),
     }
     run.start_kill().unwrap();
     assert_eq!(run.wait().await.unwrap().signal(), Some(SIGKILL), "it was not killed in the middle");
+}
+
+/// Kills the program twice in the middle of the import: the third run says all there is to say.
+async fn killed_twice(program: impl Fn() -> Command) {
+    for percent in [10, 50] {
+        killed_at(program(), percent).await;
+    }
+    let said = said(program().output().await.unwrap());
+    assert_figures(&said);
+    assert!(said.contains("\nimported: "), "it was killed when the import was over: {said}");
+    let others = said.split_once(" others were there before\n").expect("some were there before").0;
+    let others = others.rsplit(' ').next().unwrap().replace(',', "").parse::<usize>().unwrap();
+    assert!((93_229 / 2..93_229).contains(&others), "{said}");
 }
 
 /// Each line of the file has led to its events once.
@@ -50,16 +61,16 @@ fn assert_whole(log: &[RecordedEvent]) {
 }
 
 #[tokio::test]
-async fn killed_in_the_middle_of_the_import_and_started_again_it_ends_in_the_same_figures() {
-    SHOP.in_place(async |place| {
-        killed_at(place, 10_000).await;
-        let written = log(&place.store().await).await.len();
-        assert!((10_000..93_229).contains(&written), "{written}");
-        killed_at(place, written + 20_000).await;
+async fn on_a_file_killed_twice_in_the_middle_of_the_import_it_ends_in_the_same_figures() {
+    let directory = Directory::new();
+    killed_twice(|| directory.program()).await;
+    assert_whole(&directory.log("music-shop.sqlite").await);
+}
 
-        let said = said(place.program().output().await.unwrap());
-        assert_figures(&said);
-        assert!(said.contains("of them were there before and were not written again\n"), "{said}");
+#[tokio::test]
+async fn on_the_services_killed_twice_in_the_middle_of_the_import_it_ends_in_the_same_figures() {
+    SHOP.in_place(async |place| {
+        killed_twice(|| place.program()).await;
         assert_whole(&log(&place.store().await).await);
     })
     .await;

@@ -1,7 +1,8 @@
-//! The program, run as a user runs it: in memory, on the real services, killed in the middle, and with bad input.
+//! The program, run as a user runs it: on a file, on the real services, killed in the middle, and with bad input.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod directory;
 mod file;
 mod killed;
 mod malformed;

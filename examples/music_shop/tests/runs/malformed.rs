@@ -1,11 +1,11 @@
 use showcase::place::said;
 
-use crate::SHOP;
-use crate::file::File;
+use crate::directory::Directory;
 
 #[tokio::test]
 async fn malformed_lines_are_shown_and_the_good_ones_go_in() {
-    let file = File::new(
+    let directory = Directory::new();
+    let mut program = directory.program_with(
         b" customer_id  date number_of_cds  dollar_value\r\n\
           00001 19970101  1   11.77\r\n\
           00001 19970230  1   11.77\r\n\
@@ -16,7 +16,7 @@ async fn malformed_lines_are_shown_and_the_good_ones_go_in() {
           00002 19970103  2   7.00\r\n\
           00002 19970103  2   7.00",
     );
-    let said = said(SHOP.alone().arg("--input").arg(&file.0).output().await.unwrap());
+    let said = said(program.output().await.unwrap());
     for expected in [
         ".txt: 4 purchases, 4 malformed lines\n",
         "  line 3: \"19970230\" is no day (YYYYMMDD)\n",
@@ -33,33 +33,17 @@ async fn malformed_lines_are_shown_and_the_good_ones_go_in() {
 
 #[tokio::test]
 async fn of_many_malformed_lines_the_first_ten_are_shown() {
-    let file = File::new("nonsense\n".repeat(1_234));
-    let said = said(SHOP.alone().arg("--input").arg(&file.0).output().await.unwrap());
+    let directory = Directory::new();
+    let mut program = directory.program_with("nonsense\n".repeat(1_234));
+    let said = said(program.output().await.unwrap());
     assert!(said.contains(": 0 purchases, 1,234 malformed lines\n"), "{said}");
     assert!(said.contains("  line 10: it has 1 columns instead of 4\n  and 1,224 more\n"), "{said}");
 }
 
 #[tokio::test]
 async fn a_file_that_cannot_be_read_is_named() {
-    let output = SHOP.alone().args(["--input", "missing/purchases.txt"]).output().await.unwrap();
+    let output = Directory::new().program().args(["--input", "missing/purchases.txt"]).output().await.unwrap();
     assert!(!output.status.success());
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.starts_with("error: missing/purchases.txt: "), "{error}");
-}
-
-#[tokio::test]
-async fn figures_that_are_not_those_of_the_file_make_it_fail() {
-    SHOP.in_place(async |place| {
-        let (one, other) = (File::new("00001 19970101 1 11.77\n"), File::new("00001 19970101 1 12.00\n"));
-        said(place.program_without_documents().arg("--input").arg(&one.0).output().await.unwrap());
-        let output = place.program_without_documents().arg("--input").arg(&other.0).output().await.unwrap();
-        assert!(!output.status.success());
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            error.contains("figures are not as they should be\n  totals: expected Figures { purchases: 1"),
-            "{error}"
-        );
-        assert!(error.contains("found Figures { purchases: 2"), "{error}");
-    })
-    .await;
 }
