@@ -85,7 +85,7 @@ macro_rules! event_store_contract {
                 an_event_that_is_too_large_is_refused_and_the_largest_is_kept
                 metadata_counts_for_the_size_of_an_event
                 metadata_with_a_nul_character_is_refused
-                malformed_appends_do_not_harm_their_neighbours;
+                an_append_that_cannot_be_written_fails_alone_in_its_group;
             [event_store::outcome]:
                 all_who_ask_at_once_get_the_same_outcome
                 the_outcome_of_what_was_never_written_is_none
@@ -329,6 +329,21 @@ macro_rules! import_contract {
                 a_recorded_time_that_does_not_follow_or_lies_ahead_is_refused
                 an_event_id_that_is_in_use_is_refused
                 an_event_that_no_append_could_write_is_refused;
+        }
+    };
+}
+
+/// What an [`EventStore`](cqrs_core::EventStore) over a database does when the database itself refuses an event: one test
+/// for each behaviour, emitted where the macro stands.
+///
+/// The argument is as that of [`event_store_contract`], but the fixture's database refuses events of the type
+/// `account.poisoned.v1`, by a constraint or a trigger of the fixture's own.
+#[macro_export]
+macro_rules! poisoned_event_store_contract {
+    ($fixture:expr) => {
+        $crate::contract_tests! { $fixture;
+            [event_store::malformed]:
+                an_append_that_the_database_refuses_fails_alone_in_its_group;
         }
     };
 }

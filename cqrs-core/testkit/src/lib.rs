@@ -2,7 +2,7 @@
 //!
 //! - [`given`]` … when … then` for aggregates.
 //! - Contract suites hold one async function per behaviour of a port; their macros emit each as a test of its own name,
-//!   for any backend: [`event_store_contract`], [`subscription_contract`], [`snapshot_store_contract`],
+//!   for any backend: [`event_store_contract`], [`poisoned_event_store_contract`], [`subscription_contract`], [`snapshot_store_contract`],
 //!   [`checkpoint_store_contract`], [`read_model_contract`], [`import_contract`].
 //! - [`sample`]: a bank account, the domain of tests and examples.
 

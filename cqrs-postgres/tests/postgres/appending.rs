@@ -3,44 +3,12 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use cqrs_core::{Append, AppendError, EventStore, EventType, ExpectedVersion, GlobalPosition, ReadAll, StreamName};
+use cqrs_core::{Append, AppendError, EventStore, ExpectedVersion, GlobalPosition, ReadAll, StreamName};
 use cqrs_postgres::PgEventStore;
 use futures::future::join_all;
 use sqlx::AssertSqlSafe;
 
 use super::database::{Database, event};
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_append_that_the_database_refuses_fails_alone() {
-    let database = Database::new();
-    let store = database.migrated().await;
-    database
-        .execute("alter table {schema}.events add constraint poison check (event_type <> 'account.poisoned.v1')")
-        .await
-        .unwrap();
-    let lock = database.hold_lock().await;
-    let appends = (0..60).map(|number| {
-        let mut event = event(&format!("account-{number}"));
-        if number % 20 == 7 {
-            event.event_type = EventType::new("account.poisoned.v1").unwrap();
-        }
-        let store = store.clone();
-        tokio::spawn(async move { store.append(Append::new(vec![event])).await })
-    });
-    let appends: Vec<_> = appends.collect();
-    // Everything behind the first group forms one large group while the lock is held.
-    drop(lock);
-    for (number, outcome) in join_all(appends).await.into_iter().enumerate() {
-        match outcome.unwrap() {
-            Ok(_) => assert_ne!(number % 20, 7),
-            Err(error) => {
-                assert_eq!(number % 20, 7, "{error:?}");
-                assert!(matches!(error, AppendError::Permanent(_)), "{error:?}");
-            }
-        }
-    }
-    assert_eq!(count(&store).await, 57);
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_are_cut_lose_double_and_fail_nothing() {

@@ -12,6 +12,18 @@ async fn event_store() -> Fixture<dyn EventStore> {
     Fixture::<dyn EventStore>::new(Arc::new(database.migrated().await)).guard(database)
 }
 
+async fn poisoned() -> Fixture<dyn EventStore> {
+    let database = Database::new();
+    let store = database.migrated().await;
+    let poison = "alter table {schema}.events add constraint poison check (event_type <> 'account.poisoned.v1')";
+    database.execute(poison).await.unwrap();
+    Fixture::<dyn EventStore>::new(Arc::new(store)).guard(database)
+}
+
+mod poisoned_events {
+    cqrs_testkit::poisoned_event_store_contract!(super::poisoned);
+}
+
 async fn snapshot_store() -> Fixture<dyn SnapshotStore> {
     let database = Database::new();
     Fixture::<dyn SnapshotStore>::new(Arc::new(database.migrated().await.snapshots())).guard(database)

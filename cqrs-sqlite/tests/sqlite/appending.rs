@@ -2,47 +2,11 @@
 
 use std::time::Duration;
 
-use cqrs_core::{
-    Append, AppendError, EventStore, EventType, Generation, GlobalPosition, ProjectionName, SnapshotStore,
-};
+use cqrs_core::{Append, AppendError, EventStore, Generation, GlobalPosition, ProjectionName, SnapshotStore};
 use cqrs_core::{Checkpoint, CheckpointStore, FencingToken, Snapshot, Timestamp, Version};
 use futures::future::join_all;
 
 use super::file::{File, event, log};
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_append_that_the_database_refuses_fails_alone() {
-    let file = File::new();
-    let store = file.store().await;
-    file.execute(
-        "create trigger poison before insert on events when new.event_type = 'account.poisoned.v1'
-         begin select raise(abort, 'poisoned'); end",
-    )
-    .await
-    .unwrap();
-    let lock = file.hold_lock().await;
-    let appends = (0..60).map(|number| {
-        let mut event = event(&format!("account-{number}"));
-        if number % 20 == 7 {
-            event.event_type = EventType::new("account.poisoned.v1").unwrap();
-        }
-        let store = store.clone();
-        tokio::spawn(async move { store.append(Append::new(vec![event])).await })
-    });
-    let appends: Vec<_> = appends.collect();
-    // Everything behind the first group forms one large group while the lock is held.
-    drop(lock);
-    for (number, outcome) in join_all(appends).await.into_iter().enumerate() {
-        match outcome.unwrap() {
-            Ok(_) => assert_ne!(number % 20, 7),
-            Err(error) => {
-                assert_eq!(number % 20, 7, "{error:?}");
-                assert!(matches!(error, AppendError::Permanent(_)), "{error:?}");
-            }
-        }
-    }
-    assert_eq!(log(&store).await.len(), 57);
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_append_behind_the_lock_of_another_is_transient_and_never_written() {

@@ -12,6 +12,19 @@ async fn event_store() -> Fixture<dyn EventStore> {
     Fixture::<dyn EventStore>::new(Arc::new(file.store().await)).guard(file)
 }
 
+async fn poisoned() -> Fixture<dyn EventStore> {
+    let file = File::new();
+    let store = file.store().await;
+    let poison = "create trigger poison before insert on events when new.event_type = 'account.poisoned.v1'
+                  begin select raise(abort, 'poisoned'); end";
+    file.execute(poison).await.unwrap();
+    Fixture::<dyn EventStore>::new(Arc::new(store)).guard(file)
+}
+
+mod poisoned_events {
+    cqrs_testkit::poisoned_event_store_contract!(super::poisoned);
+}
+
 async fn snapshot_store() -> Fixture<dyn SnapshotStore> {
     let file = File::new();
     Fixture::<dyn SnapshotStore>::new(Arc::new(file.store().await.snapshots())).guard(file)

@@ -2,7 +2,7 @@
 
 use cqrs_core::{Append, AppendError, ExpectedVersion, InvalidAppend, Limits, NewEvent, Payload};
 
-use super::{Store, event, events, json, log, refuse, stream, stream_of, write};
+use super::{Store, event, event_type, events, log, refuse, stream, stream_of, write};
 
 const A: &str = "account-a";
 
@@ -99,29 +99,73 @@ pub async fn metadata_with_a_nul_character_is_refused(store: Store) {
     assert!(matches!(error, InvalidAppend::Metadata { id, .. } if id == bad.id), "{error:?}");
 }
 
-pub async fn malformed_appends_do_not_harm_their_neighbours(store: Store) {
-    let tasks: Vec<_> = (0..60)
-        .map(|number| {
-            let store = store.clone();
-            tokio::spawn(async move {
-                let to = format!("account-{number}");
-                let append = match number % 3 {
-                    0 => Append::new(vec![event(&to)]),
-                    1 => Append::new(vec![event(&to), NewEvent { payload: json("{\"a\":\"\\u0000\"}"), ..event(&to) }]),
-                    _ => Append::new(vec![event(&to)]).expect(stream(&to), ExpectedVersion::StreamExists),
-                };
-                (number % 3, store.append(append).await)
-            })
-        })
-        .collect();
-    for task in futures::future::join_all(tasks).await {
-        let (kind, result) = task.expect("an append does not panic");
+/// All that can be wrong with an append, each beside good ones: in a store that writes appends in groups, in one group.
+pub async fn an_append_that_cannot_be_written_fails_alone_in_its_group(store: Store) {
+    let (there, _) = write(&store, "account-there", 1).await;
+    let before = log(&store).await;
+    let kinds = ["good", "nul", "nul in metadata", "no json", "large", "id twice", "id in use", "conflict", "empty"];
+    let append_of = |number: usize| {
+        let to = format!("account-{number}");
+        let good = event(&to);
+        let with = |bad: NewEvent| Append::new(vec![good.clone(), bad, event(&to)]);
+        let with_payload = |payload: String| with(NewEvent { payload: Payload::from_bytes(payload), ..event(&to) });
+        match kinds[number % kinds.len()] {
+            "nul" => with_payload("{\"a\":\"\\u0000\"}".to_owned()),
+            "nul in metadata" => {
+                let mut bad = event(&to);
+                bad.metadata.actor = Some("An\0n".to_owned());
+                with(bad)
+            }
+            "no json" => with_payload("{".to_owned()),
+            "large" => with_payload(format!("\"{}\"", "x".repeat(Limits::default().event_bytes))),
+            "id twice" => with(good.clone()),
+            "id in use" => with(event(&to).with_id(there[0].id)),
+            "conflict" => with(event(&to)).expect(stream(&to), ExpectedVersion::StreamExists),
+            "empty" => Append::new(vec![]),
+            _ => Append::new(vec![good, event("account-of-all")]),
+        }
+    };
+    // Polled by one task, so that all of them are sent before the first is answered.
+    let appends = (0..kinds.len() * 20).map(|number| store.append(append_of(number)));
+    let outcomes = futures::future::join_all(appends).await;
+    for (number, outcome) in outcomes.iter().enumerate() {
+        use AppendError::{Conflict, EventIdReused, Invalid};
+        let kind = kinds[number % kinds.len()];
         let as_it_should = match kind {
-            0 => result.is_ok(),
-            1 => matches!(result, Err(AppendError::Invalid(InvalidAppend::Payload { .. }))),
-            _ => matches!(result, Err(AppendError::Conflict { .. })),
+            "nul" | "no json" => matches!(outcome, Err(Invalid(InvalidAppend::Payload { .. }))),
+            "nul in metadata" => matches!(outcome, Err(Invalid(InvalidAppend::Metadata { .. }))),
+            "large" => matches!(outcome, Err(Invalid(InvalidAppend::TooLarge { .. }))),
+            "id twice" => matches!(outcome, Err(Invalid(InvalidAppend::RepeatedEventId { .. }))),
+            "id in use" => matches!(outcome, Err(EventIdReused { id, .. }) if *id == there[0].id),
+            "conflict" => matches!(outcome, Err(Conflict { actual: None, .. })),
+            "empty" => matches!(outcome, Err(Invalid(InvalidAppend::Empty))),
+            _ => matches!(outcome, Ok(appended) if appended.versions.len() == 2),
         };
-        assert!(as_it_should, "append of kind {kind}: {result:?}");
+        assert!(as_it_should, "append {number}, {kind}: {outcome:?}");
     }
-    assert_eq!(log(&store).await.len(), 20);
+    let log = log(&store).await;
+    assert_eq!(log[..1], before);
+    assert_eq!(log.len(), 1 + 2 * 20, "all that is good is written, and nothing else");
+    assert_eq!(stream_of(&store, "account-of-all").await.len(), 20);
+}
+
+/// On a store whose database refuses events of the type `account.poisoned.v1`: what no check before the queue can find.
+pub async fn an_append_that_the_database_refuses_fails_alone_in_its_group(store: Store) {
+    let appends = (0..60).map(|number| {
+        let mut event = event(&format!("account-{number}"));
+        if number % 20 == 7 {
+            event.event_type = event_type("account.poisoned.v1");
+        }
+        store.append(Append::new(vec![event]))
+    });
+    // Polled by one task, so that all of them are sent before the first is answered.
+    let outcomes = futures::future::join_all(appends).await;
+    for (number, outcome) in outcomes.iter().enumerate() {
+        let as_it_should = match number % 20 {
+            7 => matches!(outcome, Err(AppendError::Permanent(_))),
+            _ => outcome.is_ok(),
+        };
+        assert!(as_it_should, "append {number}: {outcome:?}");
+    }
+    assert_eq!(log(&store).await.len(), 57);
 }
