@@ -10,15 +10,16 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 mod decided;
+mod encoded;
 mod group;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 pub use decided::{DecidedGroup, GroupFacts, Wanted};
+pub use encoded::EncodedAppend;
 pub use group::{Group, Queued};
 
-use crate::codec::Payload;
 use crate::event_store::{Append, AppendError, Appended, Existing};
 use crate::failure::Failure;
 use crate::id::EventId;
@@ -28,9 +29,6 @@ use writer::Writer;
 
 /// What became of an append.
 pub type Outcome = Result<Appended, AppendError>;
-
-/// Bytes that an event takes in the queue besides its payload and metadata, roughly.
-const OVERHEAD: usize = 256;
 
 /// Why a group was not written.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -116,26 +114,18 @@ impl AppendQueue {
     /// # Errors
     /// As [`EventStore::append`](crate::EventStore::append).
     pub async fn append(&self, append: Append) -> Outcome {
-        let mut metadata = Vec::with_capacity(append.events.len());
-        let mut bytes = 0;
-        for event in &append.events {
-            let mut with_append = event.metadata.clone();
-            with_append.append_id = Some(append.id);
-            let encoded = Payload::encode(&with_append).map_err(|error| AppendError::Permanent(Failure::new(error)))?;
-            bytes += event.payload.len() + encoded.len() + OVERHEAD;
-            metadata.push(encoded);
-        }
+        let encoded = EncodedAppend::new(append)?;
         let deadline = tokio::time::Instant::now() + self.timeout;
-        let needed = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.capacity);
+        let needed = u32::try_from(encoded.bytes()).unwrap_or(u32::MAX).min(self.capacity);
         let room = tokio::time::timeout_at(deadline, Arc::clone(&self.room).acquire_many_owned(needed)).await;
         let Ok(Ok(room)) = room else {
             return Err(AppendError::Transient(Failure::new("the append queue is full")));
         };
         let (reply, answer) = oneshot::channel();
         let progress = Arc::new(Progress::default());
-        let event_ids = append.event_ids();
+        let event_ids = encoded.append().event_ids();
         let _take_back = TakeBackOnDrop(Arc::clone(&progress));
-        let queued = Queued { append, metadata, bytes, progress: Arc::clone(&progress), reply, _room: room };
+        let queued = Queued { encoded, progress: Arc::clone(&progress), reply, _room: room };
         if self.sender.send(Message::Append(queued)).is_err() {
             return Err(stopped());
         }

@@ -5,4 +5,5 @@ mod slow;
 mod statement;
 mod writer;
 
+pub(crate) use slow::write_locked;
 pub(crate) use writer::PgGroupWriter;

@@ -1,6 +1,7 @@
 //! The event store on PostgreSQL.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cqrs_core::append_queue::AppendQueue;
@@ -11,6 +12,7 @@ use cqrs_core::{
 };
 use futures::TryStreamExt;
 use sqlx::{PgExecutor, Row};
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::append_queue::PgGroupWriter;
@@ -38,6 +40,7 @@ struct Inner {
     newest: Hint,
     listener: Listener,
     sql: Statements,
+    id: OnceCell<StoreId>,
     options: PgOptions,
 }
 
@@ -71,7 +74,15 @@ impl PgEventStore {
             connection: None,
         };
         let queue = AppendQueue::start(writer, options.queue_bytes, options.append_timeout, newest.clone());
-        Ok(Self(Arc::new(Inner { sessions, queue, newest, listener: Listener::default(), sql, options })))
+        Ok(Self(Arc::new(Inner {
+            sessions,
+            queue,
+            newest,
+            listener: Listener::default(),
+            sql,
+            id: OnceCell::new(),
+            options,
+        })))
     }
 
     /// The snapshots beside these events.
@@ -96,6 +107,15 @@ impl PgEventStore {
 
     pub(crate) fn limits(&self) -> Limits {
         self.0.options.limits
+    }
+
+    pub(crate) fn append_timeout(&self) -> Duration {
+        self.0.options.append_timeout
+    }
+
+    /// The identity of the store, asked for once.
+    pub(crate) async fn id(&self) -> Result<StoreId, StoreError> {
+        self.0.id.get_or_try_init(|| async { Ok(self.head().await?.store_id) }).await.copied()
     }
 
     pub(crate) fn schema(&self) -> &Schema {

@@ -3,6 +3,7 @@
 //! Appends of a process are written in groups, each in one transaction under an advisory lock: positions and recorded
 //! times increase in commit order, so that a reader needs nothing but `position > $1 order by position`.
 
+mod append_in;
 mod append_queue;
 mod checkpoint_store;
 mod copy_row;
@@ -19,6 +20,7 @@ mod settings;
 mod snapshot_store;
 mod statements;
 mod subscription;
+mod transaction;
 mod value;
 
 pub use checkpoint_store::PgCheckpointStore;
@@ -27,3 +29,4 @@ pub use migrate::MigrateError;
 pub use options::{PgOptions, PgOptionsError};
 pub use schema::{InvalidSchema, Schema};
 pub use snapshot_store::PgSnapshotStore;
+pub use transaction::UnfitTransaction;

@@ -33,6 +33,7 @@ macro_rules! statements {
 statements! {
     append = "event_store/append.sql",
     lock = "event_store/lock.sql",
+    lock_in = "event_store/lock_in.sql",
     heads = "event_store/heads.sql",
     existing = "event_store/existing.sql",
     clock = "event_store/clock.sql",

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod postgres {
+    mod append_in;
     mod appending;
     mod contract;
     mod database;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
-use super::{Message, Outcome, Question};
+use super::{EncodedAppend, Message, Outcome, Question};
 use crate::codec::Payload;
 use crate::event_store::{Append, NewEvent};
 
@@ -16,9 +16,7 @@ const GROUP_BYTES: usize = 1 << 20;
 /// An append that waits to be written, or for the answer.
 #[derive(Debug)]
 pub struct Queued {
-    pub(super) append: Append,
-    pub(super) metadata: Vec<Payload>,
-    pub(super) bytes: usize,
+    pub(super) encoded: EncodedAppend,
     pub(super) progress: Arc<Progress>,
     pub(super) reply: oneshot::Sender<Outcome>,
     pub(super) _room: OwnedSemaphorePermit,
@@ -28,12 +26,18 @@ impl Queued {
     /// The append.
     #[must_use]
     pub const fn append(&self) -> &Append {
-        &self.append
+        self.encoded.append()
     }
 
     /// Its events, each with its metadata encoded, the append's id included.
     pub fn events(&self) -> impl ExactSizeIterator<Item = (&NewEvent, &Payload)> {
-        self.append.events.iter().zip(&self.metadata)
+        self.encoded.events()
+    }
+
+    /// The append as it is written.
+    #[must_use]
+    pub const fn encoded(&self) -> &EncodedAppend {
+        &self.encoded
     }
 }
 
@@ -93,8 +97,8 @@ impl Group {
         while let Some(message) = next {
             match message {
                 Message::Append(append) => {
-                    events += append.append.events.len();
-                    bytes += append.bytes;
+                    events += append.events().len();
+                    bytes += append.encoded.bytes();
                     group.appends.push(append);
                 }
                 Message::Outcome(question) => {

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use tokio::sync::Notify;
 
 use super::*;
+use crate::codec::Payload;
 use crate::event_store::{EventStore, NewEvent};
 use crate::id::EventId;
 use crate::in_memory::InMemoryEventStore;

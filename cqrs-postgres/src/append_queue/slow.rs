@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use cqrs_core::append_queue::{GroupFacts, Outcome, Queued, Wanted};
+use cqrs_core::append_queue::{EncodedAppend, GroupFacts, Outcome, Queued, Wanted};
 use cqrs_core::{EventId, Existing, GlobalPosition, StreamName, Timestamp, Version};
 use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
@@ -22,16 +22,27 @@ pub(super) async fn write(
 ) -> Result<Vec<Outcome>, sqlx::Error> {
     let mut transaction = connection.begin_with(settings.begin()).await?;
     sql.query(&sql.lock).execute(&mut *transaction).await?;
-    let facts = read_facts(&mut transaction, sql, group).await?;
-    let decided = facts.decide(group.iter().map(Queued::append));
-    let accepted: Vec<&Queued> = decided.accepted().map(|(index, _)| &group[index]).collect();
+    let group: Vec<&EncodedAppend> = group.iter().map(Queued::encoded).collect();
+    let outcomes = write_locked(&mut transaction, sql, &group).await?;
+    transaction.commit().await?;
+    Ok(outcomes)
+}
+
+/// In a transaction that has the append lock. It is as it was where none of the appends is accepted.
+pub(crate) async fn write_locked(
+    connection: &mut PgConnection,
+    sql: &Statements,
+    group: &[&EncodedAppend],
+) -> Result<Vec<Outcome>, sqlx::Error> {
+    let facts = read_facts(connection, sql, group).await?;
+    let decided = facts.decide(group.iter().map(|encoded| encoded.append()));
+    let accepted: Vec<&EncodedAppend> = decided.accepted().map(|(index, _)| group[index]).collect();
     let mut at = (GlobalPosition::START, Timestamp::MIN);
     if !accepted.is_empty() {
-        let plan = Plan::of(accepted.iter().map(|queued| queued.append())).ok_or_else(disagreed)?;
-        let written = statement::write(&mut transaction, sql, accepted, &plan).await?.ok_or_else(disagreed)?;
+        let plan = Plan::of(accepted.iter().map(|encoded| encoded.append())).ok_or_else(disagreed)?;
+        let written = statement::write(connection, sql, accepted, &plan).await?.ok_or_else(disagreed)?;
         at = (GlobalPosition::new(written.first_position), written.recorded_at);
     }
-    transaction.commit().await?;
     Ok(decided.outcomes(at.0, at.1))
 }
 
@@ -57,9 +68,9 @@ fn disagreed() -> sqlx::Error {
 async fn read_facts(
     connection: &mut PgConnection,
     sql: &Statements,
-    group: &[Queued],
+    group: &[&EncodedAppend],
 ) -> Result<GroupFacts, sqlx::Error> {
-    let wanted = Wanted::of(group.iter().map(Queued::append));
+    let wanted = Wanted::of(group.iter().map(|encoded| encoded.append()));
     let names: Vec<&str> = wanted.streams.iter().map(|stream| stream.as_str()).collect();
     let rows = sql.query(&sql.heads).bind(names).fetch_all(&mut *connection).await?;
     let mut heads: Vec<(StreamName, Version)> = Vec::new();

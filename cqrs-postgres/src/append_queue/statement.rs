@@ -1,6 +1,6 @@
 //! A planned group, sent to the database.
 
-use cqrs_core::append_queue::Queued;
+use cqrs_core::append_queue::EncodedAppend;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use crate::value::PgTimestamp;
 pub(super) async fn write<'a>(
     connection: &mut PgConnection,
     sql: &Statements,
-    group: impl IntoIterator<Item = &'a Queued>,
+    group: impl IntoIterator<Item = &'a EncodedAppend>,
     plan: &Plan,
 ) -> Result<Option<Written>, sqlx::Error> {
     let names: Vec<&str> = plan.streams.iter().map(|stream| stream.name.as_str()).collect();
@@ -25,8 +25,8 @@ pub(super) async fn write<'a>(
     let mut occurred: Vec<Option<PgTimestamp>> = Vec::with_capacity(count);
     let mut payloads: Vec<&str> = Vec::with_capacity(count);
     let mut metadata: Vec<&str> = Vec::with_capacity(count);
-    for queued in group {
-        for (event, encoded) in queued.events() {
+    for append in group {
+        for (event, encoded) in append.events() {
             ids.push(event.id.as_uuid());
             streams.push(event.stream.as_str());
             event_types.push(event.event_type.as_str());

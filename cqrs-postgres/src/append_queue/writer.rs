@@ -145,10 +145,10 @@ async fn write_planned(
     plan: &Plan,
 ) -> Result<Option<Written>, sqlx::Error> {
     if !settings.behind_pooler() {
-        return statement::write(connection, sql, group, plan).await;
+        return statement::write(connection, sql, group.iter().map(Queued::encoded), plan).await;
     }
     let mut transaction = connection.begin_with(settings.begin()).await?;
-    let written = statement::write(&mut transaction, sql, group, plan).await;
+    let written = statement::write(&mut transaction, sql, group.iter().map(Queued::encoded), plan).await;
     match written {
         Ok(Some(_)) => transaction.commit().await?,
         // Sent at once: the pooler's session is free for others.
