@@ -47,6 +47,12 @@ impl Payload {
         &self.0
     }
 
+    /// The bytes, taken out.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        self.0
+    }
+
     /// The bytes as text; empty when they are not UTF-8, which no store accepts.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -75,6 +75,11 @@ id! {
 }
 
 id! {
+    /// Identifies a message that is published: by it a consumer finds out that a message came twice.
+    MessageId
+}
+
+id! {
     /// Identifies an event store, drawn when it was created. A checkpoint of another store is found out by it.
     StoreId
 }

@@ -11,6 +11,7 @@
 mod aggregate;
 pub mod append_queue;
 mod as_of;
+mod backoff;
 mod checkpoint_store;
 mod codec;
 mod command;
@@ -21,10 +22,12 @@ mod id;
 mod import;
 pub mod in_memory;
 mod json_lines;
+mod message;
 mod metadata;
 mod name;
 mod prepare;
 mod read_ahead;
+mod publisher;
 mod read_model;
 mod recorded_event;
 mod repository;
@@ -36,6 +39,7 @@ mod upcast;
 
 pub use aggregate::{Aggregate, Apply, Handle, SnapshotPolicy};
 pub use as_of::AsOf;
+pub use backoff::Backoff;
 pub use checkpoint_store::{Checkpoint, CheckpointStore, FencingToken, Generation};
 pub use codec::{CodecError, Payload};
 pub use command::Context;
@@ -46,13 +50,15 @@ pub use event_store::{
     InvalidAppend, Limits, LogPage, NewEvent, ReadAll, ReadStream, StoreError, StreamPage, decide,
 };
 pub use failure::Failure;
-pub use id::{AppendId, CausationId, CommandId, CorrelationId, EventId, StoreId};
+pub use id::{AppendId, CausationId, CommandId, CorrelationId, EventId, MessageId, StoreId};
 pub use import::{ImportError, ImportEvents, ImportFacts, Imported, check_import};
 pub use json_lines::{JsonLinesError, read_json_lines, write_json_lines};
+pub use message::Message;
 pub use metadata::{Metadata, TraceContext};
-pub use name::{Category, EventType, InvalidName, ProjectionName, StreamName};
+pub use name::{Category, EventType, InvalidName, MessageKey, ProjectionName, StreamName, Topic};
 pub use prepare::{Prepare, PreparedEventStore};
 pub use read_ahead::ReadAhead;
+pub use publisher::{PublishError, Publisher};
 pub use read_model::{Batch, DocumentWrite, Documents, ReadModel, ReadModelError, StoredDocument, Target};
 pub use recorded_event::{Recorded, RecordedEvent, UndecodableEvent};
 pub use repository::{ExecuteError, Executed, LoadError, Loaded, Repository};

@@ -132,6 +132,20 @@ name! {
     ProjectionName, "projection", check_projection
 }
 
+name! {
+    /// Where messages are published: words between dots, such as `shop.order.confirmed`.
+    ///
+    /// At most 249 bytes; a word has ASCII letters, digits, `_` or `-`. Kafka, RabbitMQ and NATS all take such names.
+    Topic, "topic", check_topic
+}
+
+name! {
+    /// What keeps messages in order: those of one key are published one after the other, such as all of `order-42`.
+    ///
+    /// 1 to 255 bytes without control characters.
+    MessageKey, "message key", check_message_key
+}
+
 const fn within(length: usize, most: usize) -> Option<&'static str> {
     if length == 0 {
         Some("it is empty")
@@ -189,6 +203,19 @@ fn check_projection(name: &str) -> Option<&'static str> {
             None
         }
     })
+}
+
+fn check_topic(name: &str) -> Option<&'static str> {
+    within(name.len(), 249).or_else(|| {
+        let allowed = |c: u8| c.is_ascii_alphanumeric() || c == b'_' || c == b'-';
+        let word = |word: &str| !word.is_empty() && word.bytes().all(allowed);
+        (!name.split('.').all(word)).then_some("it is words of ASCII letters, digits, `_` and `-` between dots")
+    })
+}
+
+fn check_message_key(name: &str) -> Option<&'static str> {
+    within(name.len(), 255)
+        .or_else(|| name.chars().any(char::is_control).then_some("control characters are not allowed"))
 }
 
 impl StreamName {
@@ -254,6 +281,12 @@ mod tests {
             "a.b.v99999999999",
         ] {
             assert!(EventType::new(bad).is_err(), "{bad:?}");
+        }
+        for bad in ["", ".", "shop.", "shop..order", "shop.order confirmed", "shop.*", &"x".repeat(250)] {
+            assert!(Topic::new(bad).is_err(), "{bad:?}");
+        }
+        for bad in ["", "a\0b", "a\nb", &"x".repeat(256)] {
+            assert!(MessageKey::new(bad).is_err(), "{bad:?}");
         }
         for bad in ["", "1st", "Big", "with space", "a{b}"] {
             assert!(ProjectionName::new(bad).is_err(), "{bad:?}");

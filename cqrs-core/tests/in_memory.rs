@@ -48,6 +48,16 @@ mod read_model {
     cqrs_testkit::read_model_contract!(documents);
 }
 
+mod publisher {
+    use super::{Arc, Fixture};
+
+    async fn broker() -> Fixture<dyn cqrs_testkit::ObservedPublisher> {
+        Fixture::new(Arc::new(cqrs_core::in_memory::InMemoryPublisher::new()))
+    }
+
+    cqrs_testkit::publisher_contract!(broker);
+}
+
 mod import {
     use super::{Arc, Fixture, InMemoryEventStore};
 

@@ -3,8 +3,9 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use cqrs_core::Backoff;
+
 use crate::error::{ErrorClass, ProjectionError};
-use crate::retry::Backoff;
 
 /// What the runner does about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -71,7 +71,6 @@ mod projector;
 mod rebuild;
 #[cfg(feature = "redis")]
 mod redis;
-mod retry;
 mod runner;
 mod supervisor;
 pub mod testing;
@@ -81,13 +80,13 @@ pub use self::elasticsearch::{
     Dynamic, ElasticReadModel, ElasticSearch, Facet, FacetBucket, FacetValue, Field, Hit, Mapping, Order, Range,
     Refresh, SearchPage, SearchQuery,
 };
+pub use cqrs_core::Backoff;
 pub use error::{ErrorClass, ProjectionError};
 pub use error_policy::{ErrorDecision, ErrorPolicy, RetryTransient};
 pub use projector::{ProjectError, Projector};
 pub use rebuild::{Rebuild, RebuildError, RebuildProgress, Rebuilt};
 #[cfg(feature = "redis")]
 pub use redis::{RedisConnect, RedisReadModel};
-pub use retry::Backoff;
 pub use supervisor::{
     Lagging, ProjectionState, ProjectionStatus, Projections, Running, StartError, StopReason, WaitError,
 };

@@ -344,6 +344,26 @@ macro_rules! poisoned_event_store_contract {
         $crate::contract_tests! { $fixture;
             [event_store::malformed]:
                 an_append_that_the_database_refuses_fails_alone_in_its_group;
+/// The contract of [`Publisher`](cqrs_core::Publisher): one test for each behaviour, emitted where the macro stands.
+///
+/// The argument is an `async fn` (or closure) without parameters that gives a fresh [`Fixture`](crate::Fixture) of an
+/// [`ObservedPublisher`](crate::ObservedPublisher), whose broker can be looked into.
+#[macro_export]
+macro_rules! publisher_contract {
+    ($fixture:expr) => {
+        $crate::contract_tests! { $fixture;
+            [publisher]:
+                a_message_arrives_as_it_was_given
+                a_message_without_key_headers_and_payload_arrives_too
+                a_call_without_messages_has_no_outcomes
+                messages_of_one_key_arrive_in_order
+                topics_are_kept_apart
+                the_largest_message_arrives
+                a_message_that_is_too_large_is_refused_for_good
+                after_a_message_that_was_refused_those_of_its_key_are_withheld
+                a_message_that_was_refused_holds_up_no_other_key
+                a_message_that_is_published_again_keeps_its_id
+                parallel_calls_all_arrive;
         }
     };
 }

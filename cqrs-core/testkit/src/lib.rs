@@ -4,6 +4,8 @@
 //! - Contract suites hold one async function per behaviour of a port; their macros emit each as a test of its own name,
 //!   for any backend: [`event_store_contract`], [`poisoned_event_store_contract`], [`subscription_contract`], [`snapshot_store_contract`],
 //!   [`checkpoint_store_contract`], [`read_model_contract`], [`import_contract`].
+//!   for any backend: [`event_store_contract`], [`subscription_contract`], [`snapshot_store_contract`],
+//!   [`checkpoint_store_contract`], [`read_model_contract`], [`import_contract`], [`publisher_contract`].
 //! - [`sample`]: a bank account, the domain of tests and examples.
 
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
@@ -20,6 +22,9 @@ mod given;
 pub mod import;
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
 #[doc(hidden)]
+pub mod publisher;
+#[allow(missing_docs, reason = "the names of the behaviours are sentences")]
+#[doc(hidden)]
 pub mod read_model;
 pub mod sample;
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
@@ -34,3 +39,4 @@ pub use fixture::Fixture;
 pub use fixture::run;
 pub use given::{Given, When, given, given_nothing};
 pub use import::ImportingStore;
+pub use publisher::ObservedPublisher;

@@ -1,8 +1,7 @@
-use cqrs_core::{Failure, FencingToken, GlobalPosition, StoreError, StoreId};
+use cqrs_core::{Backoff, Failure, FencingToken, GlobalPosition, StoreError, StoreId};
 
 use super::*;
 use crate::error_policy::RetryTransient;
-use crate::retry::Backoff;
 
 const CATCHING_UP: State = State::CatchingUp;
 const STOPPED_BY_ERROR: State = State::Stopped(StopReason::Failed);
