@@ -12,7 +12,7 @@ use cqrs_core::{
 };
 use futures::TryStreamExt;
 use sqlx::{PgExecutor, Row};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 use uuid::Uuid;
 
 use crate::append_queue::PgGroupWriter;
@@ -26,7 +26,7 @@ use crate::session::Sessions;
 use crate::settings::Settings;
 use crate::snapshot_store::PgSnapshotStore;
 use crate::statements::Statements;
-use crate::subscription::listen;
+use crate::subscription::{Hints, listen};
 use crate::value::PgTimestamp;
 
 /// An event store in one schema of a PostgreSQL database (15 or newer). Clones share connections and queue.
@@ -37,7 +37,7 @@ pub struct PgEventStore(Arc<Inner>);
 struct Inner {
     sessions: Sessions,
     queue: AppendQueue,
-    newest: Hint,
+    hints: Hints,
     listener: Listener,
     sql: Statements,
     id: OnceCell<StoreId>,
@@ -74,15 +74,9 @@ impl PgEventStore {
             connection: None,
         };
         let queue = AppendQueue::start(writer, options.queue_bytes, options.append_timeout, newest.clone());
-        Ok(Self(Arc::new(Inner {
-            sessions,
-            queue,
-            newest,
-            listener: Listener::default(),
-            sql,
-            id: OnceCell::new(),
-            options,
-        })))
+        let hints = Hints { newest, outbox: watch::Sender::new(()) };
+        let (listener, id) = (Listener::default(), OnceCell::new());
+        Ok(Self(Arc::new(Inner { sessions, queue, hints, listener, sql, id, options })))
     }
 
     /// The snapshots beside these events.
@@ -111,6 +105,25 @@ impl PgEventStore {
 
     pub(crate) fn append_timeout(&self) -> Duration {
         self.0.options.append_timeout
+    }
+
+    /// Starts to hear of what is committed, unless that was done.
+    pub(crate) fn listen(&self) {
+        let Inner { sessions, hints, listener, options, .. } = &*self.0;
+        // A pooler gives nobody a session to listen on.
+        if !options.behind_pooler {
+            listener.start(|| listen(sessions.pool().clone(), options.schema.clone(), hints.clone()));
+        }
+    }
+
+    /// How often readers look for what they were not told of.
+    pub(crate) fn poll(&self) -> Duration {
+        self.0.options.poll
+    }
+
+    /// Changes when messages were enqueued.
+    pub(crate) fn outbox_wake(&self) -> watch::Receiver<()> {
+        self.0.hints.outbox.subscribe()
     }
 
     /// The identity of the store, asked for once.
@@ -183,13 +196,9 @@ impl EventStore for PgEventStore {
     }
 
     async fn subscribe(&self, after: GlobalPosition, filter: Filter) -> Result<Box<dyn Subscription>, StoreError> {
-        let Inner { sessions, newest, listener, options, .. } = &*self.0;
-        // A pooler gives nobody a session to listen on.
-        if !options.behind_pooler {
-            listener.start(|| listen(sessions.pool().clone(), options.schema.channel(), newest.clone()));
-        }
-        let store = Arc::new(self.clone());
-        Ok(Box::new(CatchUpSubscription::new(store, after, filter, newest.wake(), options.poll)))
+        self.listen();
+        let (store, wake) = (Arc::new(self.clone()), self.0.hints.newest.wake());
+        Ok(Box::new(CatchUpSubscription::new(store, after, filter, wake, self.poll())))
     }
 }
 

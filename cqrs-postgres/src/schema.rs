@@ -38,6 +38,11 @@ impl Schema {
         format!("cqrs_{}", self.0)
     }
 
+    /// The channel on which messages of the outbox are notified.
+    pub(crate) fn outbox_channel(&self) -> String {
+        format!("cqrs_outbox_{}", self.0)
+    }
+
     /// Puts the name into a statement.
     pub(crate) fn render(&self, sql: &str) -> String {
         sql.replace("{schema}", &self.0)

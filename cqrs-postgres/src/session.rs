@@ -79,6 +79,17 @@ impl Sessions {
         .await
     }
 
+    /// One statement that gives rows.
+    pub async fn fetch_all(&self, query: PgQuery<'_>) -> Result<Vec<PgRow>, sqlx::Error> {
+        self.in_time(async {
+            let mut session = self.start().await?;
+            let rows = query.fetch_all(&mut *session).await?;
+            session.done().await?;
+            Ok(rows)
+        })
+        .await
+    }
+
     /// A session for one call: behind a pooler in a transaction.
     pub async fn start(&self) -> Result<Session, sqlx::Error> {
         let mut session = self.start_bare().await?;

@@ -52,6 +52,22 @@ statements! {
     clear_snapshots = "snapshot_store/clear.sql",
     load_checkpoint = "checkpoint_store/load.sql",
     save_checkpoint = "checkpoint_store/save.sql",
+    enqueue = "outbox/enqueue.sql",
+    claim_lanes = "outbox/claim.sql",
+    open_messages = "outbox/open.sql",
+    publish_messages = "outbox/publish.sql",
+    fail_messages = "outbox/fail.sql",
+    release_lanes = "outbox/release.sql",
+    lock_quiet_lanes = "outbox/lock_quiet.sql",
+    forget_lanes = "outbox/forget.sql",
+    linger_on_lanes = "outbox/linger.sql",
+    wait_for_messages = "outbox/wait.sql",
+    remove_messages = "outbox/remove.sql",
+    restore_lanes = "outbox/restore_lanes.sql",
+    outbox_status = "outbox/status.sql",
+    parked_messages = "outbox/parked.sql",
+    retry_messages = "outbox/retry.sql",
+    discard_message = "outbox/discard.sql",
 }
 
 /// Safe: the only thing put in is a checked schema name.

@@ -1,5 +1,5 @@
-//! Hints that the log has grown: from this process at once, from others by NOTIFY. Subscriptions poll as well, so that a
-//! lost hint costs latency only.
+//! Hints that the log or the outbox has grown, by NOTIFY. Subscriptions and relays poll as well, so that a lost hint costs
+//! latency only.
 
 use std::time::Duration;
 
@@ -7,9 +7,19 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use cqrs_core::{GlobalPosition, Hint};
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
+use tokio::sync::watch;
 
-/// Hears of what other processes append, for good.
-pub(crate) async fn listen(pool: PgPool, channel: String, hint: Hint) {
+use crate::schema::Schema;
+
+/// What is told of a notification.
+#[derive(Debug, Clone)]
+pub(crate) struct Hints {
+    pub newest: Hint,
+    pub outbox: watch::Sender<()>,
+}
+
+/// Hears of what is committed, for good.
+pub(crate) async fn listen(pool: PgPool, schema: Schema, hints: Hints) {
     let pauses = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(50))
         .with_max_delay(Duration::from_secs(5))
@@ -17,9 +27,9 @@ pub(crate) async fn listen(pool: PgPool, channel: String, hint: Hint) {
         .with_jitter();
     let mut pause = pauses.build();
     loop {
-        match hear(&pool, &channel, &hint, || pause = pauses.build()).await {
+        match hear(&pool, &schema, &hints, || pause = pauses.build()).await {
             Ok(never) => match never {},
-            Err(error) => tracing::debug!(%channel, %error, "not listening; subscriptions poll meanwhile"),
+            Err(error) => tracing::debug!(%schema, %error, "not listening; readers poll meanwhile"),
         }
         tokio::time::sleep(pause.next().unwrap_or(Duration::from_secs(5))).await;
     }
@@ -27,17 +37,20 @@ pub(crate) async fn listen(pool: PgPool, channel: String, hint: Hint) {
 
 async fn hear(
     pool: &PgPool,
-    channel: &str,
-    hint: &Hint,
+    schema: &Schema,
+    hints: &Hints,
     mut listening: impl FnMut(),
 ) -> Result<std::convert::Infallible, sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen(channel).await?;
+    let outbox = schema.outbox_channel();
+    listener.listen_all([schema.channel().as_str(), outbox.as_str()]).await?;
     listening();
     loop {
         let notification = listener.recv().await?;
-        if let Ok(position) = notification.payload().parse() {
-            hint.advance(GlobalPosition::new(position));
+        if notification.channel() == outbox {
+            hints.outbox.send_replace(());
+        } else if let Ok(position) = notification.payload().parse() {
+            hints.newest.advance(GlobalPosition::new(position));
         }
     }
 }

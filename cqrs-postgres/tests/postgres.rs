@@ -6,9 +6,12 @@ mod postgres {
     mod appending;
     mod contract;
     mod database;
+    mod enqueueing;
     mod immutability;
     mod migration;
+    mod outbox;
     mod plans;
+    mod relaying;
     mod subscription;
     mod tenants;
 }

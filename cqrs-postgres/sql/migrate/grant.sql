@@ -1,6 +1,8 @@
--- What a service needs: it appends and reads events, and can change or remove none.
+-- What a service needs: it appends and reads events, and can change or remove none. It uses the outbox as it likes.
 grant usage on schema {schema} to {role};
 grant select on {schema}.store to {role};
 grant select, insert on {schema}.events to {role};
 grant execute on function {schema}.append_events to {role};
-grant select, insert, update, delete on {schema}.snapshots, {schema}.checkpoints to {role};
+grant execute on function {schema}.lock_appends, {schema}.enqueue to {role};
+grant select, insert, update, delete on {schema}.snapshots, {schema}.checkpoints, {schema}.outbox, {schema}.outbox_lanes to {role};
+grant select, update on {schema}.outbox_relay to {role};

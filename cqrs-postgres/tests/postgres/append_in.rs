@@ -48,7 +48,7 @@ fn unfit(error: &AppendError) -> &UnfitTransaction {
 }
 
 /// Waits until a session of this application waits for a lock.
-async fn until_waiting(watching: &mut PgConnection, application: &str) {
+pub async fn until_waiting(watching: &mut PgConnection, application: &str) {
     let sql =
         "select exists (select from pg_stat_activity where application_name like $1 and wait_event_type = 'Lock')";
     while !sqlx::query_scalar::<_, bool>(sql).bind(application).fetch_one(&mut *watching).await.unwrap() {}
@@ -203,10 +203,10 @@ async fn a_transaction_in_the_database_of_another_store_is_told_so() {
 }
 
 /// A database that has a schema of the same name; dropped with all sessions in it.
-struct OtherDatabase(Database, String);
+pub struct OtherDatabase(pub Database, String);
 
 impl OtherDatabase {
-    async fn create(database: &Database) -> Self {
+    pub async fn create(database: &Database) -> Self {
         let name = format!("other_{}", database.schema);
         database.execute(&format!("create database {name}")).await.unwrap();
         let (server, _) = database.url.rsplit_once('/').unwrap();
