@@ -344,6 +344,10 @@ macro_rules! poisoned_event_store_contract {
         $crate::contract_tests! { $fixture;
             [event_store::malformed]:
                 an_append_that_the_database_refuses_fails_alone_in_its_group;
+        }
+    };
+}
+
 /// The contract of [`Publisher`](cqrs_core::Publisher): one test for each behaviour, emitted where the macro stands.
 ///
 /// The argument is an `async fn` (or closure) without parameters that gives a fresh [`Fixture`](crate::Fixture) of an
