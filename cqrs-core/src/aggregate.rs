@@ -2,9 +2,9 @@
 
 use std::fmt::Display;
 use std::hash::Hash;
-use std::num::NonZeroU32;
 
 use crate::event::DomainEvent;
+use crate::snapshot_policy::SnapshotPolicy;
 
 /// A consistency boundary whose state is folded from its own stream of events.
 ///
@@ -26,30 +26,11 @@ pub trait Aggregate: Default + Clone + Send + Sync + 'static {
 
     /// The category of the streams: `account` for `account-ACC-001`.
     const CATEGORY: &'static str;
-    /// When snapshots are taken and which state they hold; `None` never takes one.
-    const SNAPSHOT: Option<SnapshotPolicy>;
-}
-
-/// When a snapshot is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SnapshotPolicy {
-    /// A snapshot for each so many events of a stream, at least 1.
-    pub every: NonZeroU32,
-    /// The version of the state's shape. Raise it when the state changes: older snapshots are then discarded before
-    /// they are decoded, and the state is folded again.
-    pub version: u32,
-}
-
-impl SnapshotPolicy {
-    /// A snapshot every `every` events (0 is taken as 1) of state version `version`.
-    #[must_use]
-    pub const fn every(every: u32, version: u32) -> Self {
-        let every = match NonZeroU32::new(every) {
-            Some(every) => every,
-            None => NonZeroU32::MIN,
-        };
-        Self { every, version }
-    }
+    /// When snapshots are taken, unless the repository is told otherwise.
+    const SNAPSHOT: SnapshotPolicy;
+    /// The version of the state's shape. Raise it when the state, or what an event does to it, changes: older snapshots are
+    /// then discarded before they are decoded, and the state is folded again.
+    const STATE_VERSION: u32;
 }
 
 /// How an event changes the state. Pure and total: an event has happened, it cannot be refused.

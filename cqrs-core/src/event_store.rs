@@ -8,12 +8,14 @@ mod append;
 mod decide;
 mod error;
 mod limits;
+mod list;
 mod read;
 
 pub use append::{Append, Appended, Condition, NewEvent};
 pub use decide::{Decision, Existing, Facts, decide};
 pub use error::{AppendError, InvalidAppend, StoreError};
 pub use limits::Limits;
+pub use list::{ListStreams, StreamHead, StreamList};
 pub use read::{Direction, Filter, Head, LogPage, ReadAll, ReadStream, StreamPage};
 
 use crate::id::EventId;
@@ -62,6 +64,12 @@ pub trait EventStore: Send + Sync + Debug + 'static {
     /// [`StoreError`] when the store cannot be read.
     async fn read_all(&self, read: ReadAll) -> Result<LogPage, StoreError>;
 
+    /// Lists a page of the streams of one category. What is appended meanwhile may be in it or not.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    async fn list_streams(&self, list: ListStreams) -> Result<StreamList, StoreError>;
+
     /// The identity of the store and its newest event.
     ///
     /// # Errors
@@ -91,6 +99,10 @@ impl<S: EventStore + ?Sized> EventStore for std::sync::Arc<S> {
 
     async fn read_all(&self, read: ReadAll) -> Result<LogPage, StoreError> {
         (**self).read_all(read).await
+    }
+
+    async fn list_streams(&self, list: ListStreams) -> Result<StreamList, StoreError> {
+        (**self).list_streams(list).await
     }
 
     async fn head(&self) -> Result<Head, StoreError> {

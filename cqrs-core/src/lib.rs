@@ -31,13 +31,14 @@ mod read_ahead;
 mod read_model;
 mod recorded_event;
 mod repository;
+mod snapshot_policy;
 mod snapshot_store;
 mod stream;
 mod subscription;
 mod timestamp;
 mod upcast;
 
-pub use aggregate::{Aggregate, Apply, Handle, SnapshotPolicy};
+pub use aggregate::{Aggregate, Apply, Handle};
 pub use as_of::AsOf;
 pub use backoff::Backoff;
 pub use checkpoint_store::{Checkpoint, CheckpointStore, FencingToken, Generation};
@@ -47,7 +48,8 @@ pub use cqrs_derive::{Aggregate, DomainEvent, EventSet};
 pub use event::{DomainEvent, EventSet};
 pub use event_store::{
     Append, AppendError, Appended, Condition, Decision, Direction, EventStore, Existing, Facts, Filter, Head,
-    InvalidAppend, Limits, LogPage, NewEvent, ReadAll, ReadStream, StoreError, StreamPage, decide,
+    InvalidAppend, Limits, ListStreams, LogPage, NewEvent, ReadAll, ReadStream, StoreError, StreamHead, StreamList,
+    StreamPage, decide,
 };
 pub use failure::Failure;
 pub use id::{AppendId, CausationId, CommandId, CorrelationId, EventId, MessageId, StoreId};
@@ -61,8 +63,12 @@ pub use publisher::{PublishError, Publisher};
 pub use read_ahead::ReadAhead;
 pub use read_model::{Batch, DocumentWrite, Documents, ReadModel, ReadModelError, StoredDocument, Target};
 pub use recorded_event::{Recorded, RecordedEvent, UndecodableEvent};
-pub use repository::{ExecuteError, Executed, LoadError, Loaded, Repository};
-pub use snapshot_store::{Snapshot, SnapshotQuery, SnapshotStore};
+pub use repository::{
+    ExecuteError, Executed, LoadError, Loaded, Repository, SnapshotError, SnapshotPruning, SnapshotPruningProgress,
+    SnapshotRebuild, SnapshotRebuildProgress,
+};
+pub use snapshot_policy::SnapshotPolicy;
+pub use snapshot_store::{PrunedSnapshots, Snapshot, SnapshotQuery, SnapshotRetention, SnapshotStore};
 pub use stream::{ExpectedVersion, GlobalPosition, Version};
 pub use subscription::{CatchUpSubscription, Hint, Listener, Subscription, Wake};
 pub use timestamp::{InvalidTimestamp, Timestamp};
@@ -71,10 +77,11 @@ pub use upcast::{Upcast, UpcastError};
 /// What derived code calls; no part of the public interface.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::aggregate::{Aggregate, SnapshotPolicy};
+    pub use crate::aggregate::Aggregate;
     pub use crate::codec::{CodecError, Payload, decode_variant, encode_variant};
     pub use crate::event::{DomainEvent, EventSet};
     pub use crate::name::EventType;
+    pub use crate::snapshot_policy::SnapshotPolicy;
     pub use crate::upcast::{Upcast, upcast};
     pub use serde::{Serialize, de::DeserializeOwned};
 }

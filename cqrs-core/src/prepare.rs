@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::event_store::{
-    Append, AppendError, Appended, EventStore, Filter, Head, LogPage, ReadAll, ReadStream, StoreError, StreamPage,
+    Append, AppendError, Appended, EventStore, Filter, Head, ListStreams, LogPage, ReadAll, ReadStream, StoreError,
+    StreamList, StreamPage,
 };
 use crate::id::EventId;
 use crate::recorded_event::RecordedEvent;
@@ -63,6 +64,10 @@ impl EventStore for PreparedEventStore {
         let mut page = self.store.read_all(read).await?;
         self.prepare.prepare(&mut page.events).await?;
         Ok(page)
+    }
+
+    async fn list_streams(&self, list: ListStreams) -> Result<StreamList, StoreError> {
+        self.store.list_streams(list).await
     }
 
     async fn head(&self) -> Result<Head, StoreError> {

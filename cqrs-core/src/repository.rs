@@ -14,12 +14,19 @@ mod snapshots;
 pub use error::{ExecuteError, LoadError};
 pub use execute::Executed;
 pub use load::Loaded;
+pub use snapshots::{
+    SnapshotError, SnapshotPruning, SnapshotPruningProgress, SnapshotRebuild, SnapshotRebuildProgress,
+};
 
 use crate::aggregate::Apply;
 use crate::event_store::EventStore;
+use crate::snapshot_policy::SnapshotPolicy;
 use crate::snapshot_store::SnapshotStore;
 use line::Lines;
 use snapshots::Snapshots;
+
+/// How many snapshots of an aggregate are kept unless told.
+const KEPT: u32 = 10;
 
 /// Loads aggregates of one kind and carries out commands on them.
 ///
@@ -27,6 +34,8 @@ use snapshots::Snapshots;
 pub struct Repository<A: Apply> {
     store: Arc<dyn EventStore>,
     snapshots: Option<Snapshots<A>>,
+    snapshot_policy: SnapshotPolicy,
+    snapshots_kept: u32,
     lines: Option<Lines<A>>,
     conflict_retries: usize,
     aggregate: PhantomData<fn() -> A>,
@@ -36,17 +45,51 @@ impl<A: Apply> Repository<A> {
     /// Aggregates whose events are in `store`.
     #[must_use]
     pub fn new(store: impl EventStore) -> Self {
-        Self { store: Arc::new(store), snapshots: None, lines: None, conflict_retries: 10, aggregate: PhantomData }
+        Self {
+            store: Arc::new(store),
+            snapshots: None,
+            snapshot_policy: A::SNAPSHOT,
+            snapshots_kept: KEPT,
+            lines: None,
+            conflict_retries: 10,
+            aggregate: PhantomData,
+        }
     }
 
-    /// Takes snapshots as the aggregate's [`SnapshotPolicy`](crate::SnapshotPolicy) says, and loads from them. They are
-    /// written in the background; a command never waits for one. Without a policy nothing changes.
+    /// Takes snapshots as the aggregate's [`SnapshotPolicy`] says, or [another](Self::snapshot_policy), and loads from
+    /// them.
+    ///
+    /// They are written in the background; a command never waits for one, and never fails because of one. What goes wrong
+    /// is reported to `tracing` as a warning. Of one aggregate, one snapshot is written at a time and the newest one waits
+    /// behind it; when too many aggregates wait, a snapshot is left out and taken with a later event or load.
+    ///
+    /// The log must be the one that the snapshots are taken from, and not a copy that lags behind: a newest snapshot that
+    /// stands on an event which the log does not have is dropped, and with it the others of that aggregate.
     #[must_use]
     pub fn snapshots(mut self, snapshots: impl SnapshotStore) -> Self
     where
         A: serde::Serialize + serde::de::DeserializeOwned,
     {
-        self.snapshots = A::SNAPSHOT.map(|policy| Snapshots::new(Arc::new(snapshots), policy));
+        self.snapshots = Some(Snapshots::new(Arc::new(snapshots)));
+        self
+    }
+
+    /// Takes snapshots by this policy instead of the aggregate's own.
+    #[must_use]
+    pub fn snapshot_policy(mut self, policy: SnapshotPolicy) -> Self {
+        self.snapshot_policy = policy;
+        self
+    }
+
+    /// How many snapshots of an aggregate are kept; 10 unless told, 0 is taken as 1, [`u32::MAX`] keeps all.
+    ///
+    /// With each one that is written, older ones are dropped, those of the same state version and events only: while a new
+    /// version of the code is rolled out, the old one's stay. A past state starts from the newest snapshot that is not
+    /// after it; before the oldest one that is kept, it is folded from the first event. To keep many makes old moments
+    /// faster, and takes the room of as many states.
+    #[must_use]
+    pub fn keep_snapshots(mut self, snapshots: u32) -> Self {
+        self.snapshots_kept = snapshots.max(1);
         self
     }
 
@@ -76,6 +119,8 @@ impl<A: Apply> Clone for Repository<A> {
         Self {
             store: Arc::clone(&self.store),
             snapshots: self.snapshots.clone(),
+            snapshot_policy: self.snapshot_policy,
+            snapshots_kept: self.snapshots_kept,
             lines: self.lines.clone(),
             conflict_retries: self.conflict_retries,
             aggregate: PhantomData,
@@ -89,6 +134,8 @@ impl<A: Apply> fmt::Debug for Repository<A> {
             .field("category", &A::CATEGORY)
             .field("store", &self.store)
             .field("snapshots", &self.snapshots)
+            .field("snapshot_policy", &self.snapshot_policy)
+            .field("snapshots_kept", &self.snapshots_kept)
             .field("lines", &self.lines)
             .field("conflict_retries", &self.conflict_retries)
             .finish()

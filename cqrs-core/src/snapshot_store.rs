@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::as_of::AsOf;
 use crate::codec::Payload;
-use crate::event_store::StoreError;
+use crate::event_store::{ListStreams, StoreError};
 use crate::id::EventId;
 use crate::name::StreamName;
 use crate::stream::{GlobalPosition, Version};
@@ -28,7 +28,7 @@ pub struct Snapshot {
     /// The latest time at which any of the folded events happened: the state may stand in for them only when all of them
     /// lie before the moment that is asked for.
     pub happened_until: Timestamp,
-    /// The version of the state's shape, see [`SnapshotPolicy`](crate::SnapshotPolicy).
+    /// The version of the state's shape, see [`Aggregate::STATE_VERSION`](crate::Aggregate::STATE_VERSION).
     pub state_version: u32,
     /// The fingerprint of the events' definition, see [`DomainEvent::FINGERPRINT`](crate::DomainEvent::FINGERPRINT).
     pub fingerprint: u64,
@@ -67,12 +67,38 @@ impl SnapshotQuery {
     }
 }
 
+/// What is kept of the snapshots of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnapshotRetention {
+    /// The state version of those that are kept.
+    pub state_version: u32,
+    /// The fingerprint of those that are kept.
+    pub fingerprint: u64,
+    /// How many of them: those with the highest versions, in whatever order they were saved.
+    pub keep: u32,
+}
+
+/// What pruning a page of streams came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PrunedSnapshots {
+    /// Streams with snapshots that were looked at.
+    pub streams: u64,
+    /// Snapshots that were dropped.
+    pub dropped: u64,
+    /// The last of these streams.
+    pub last: Option<StreamName>,
+    /// Whether the window may hold more: go on after the last stream.
+    pub more: bool,
+}
+
 /// Keeps snapshots. They are never needed for correctness: one that is lost is folded again.
 ///
 /// # Contract
 /// - [`newest`](Self::newest) gives the snapshot with the highest version that [matches](SnapshotQuery::matches).
 /// - [`save`](Self::save) of the same stream, version, state version and fingerprint again replaces it.
 /// - What was saved is given back byte for byte.
+/// - [`prune`](Self::prune) leaves the snapshots of other state versions and fingerprints: during a rolling deployment
+///   they are in use. [`prune_streams`](Self::prune_streams) drops them.
 #[async_trait]
 pub trait SnapshotStore: Send + Sync + Debug + 'static {
     /// Keeps a snapshot.
@@ -86,6 +112,23 @@ pub trait SnapshotStore: Send + Sync + Debug + 'static {
     /// # Errors
     /// [`StoreError`] when it could not be read.
     async fn newest(&self, query: &SnapshotQuery) -> Result<Option<Snapshot>, StoreError>;
+
+    /// Drops the older snapshots of one stream, of this state version and fingerprint only. Says how many.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they could not be dropped.
+    async fn prune(&self, stream: &StreamName, retention: SnapshotRetention) -> Result<u64, StoreError>;
+
+    /// Drops the older snapshots of a page of streams, and all that have another state version or fingerprint. A page holds
+    /// streams that have snapshots.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they could not be dropped; some of them may have been.
+    async fn prune_streams(
+        &self,
+        page: &ListStreams,
+        retention: SnapshotRetention,
+    ) -> Result<PrunedSnapshots, StoreError>;
 
     /// Drops all snapshots of a stream.
     ///
@@ -102,6 +145,18 @@ impl<S: SnapshotStore + ?Sized> SnapshotStore for std::sync::Arc<S> {
 
     async fn newest(&self, query: &SnapshotQuery) -> Result<Option<Snapshot>, StoreError> {
         (**self).newest(query).await
+    }
+
+    async fn prune(&self, stream: &StreamName, retention: SnapshotRetention) -> Result<u64, StoreError> {
+        (**self).prune(stream, retention).await
+    }
+
+    async fn prune_streams(
+        &self,
+        page: &ListStreams,
+        retention: SnapshotRetention,
+    ) -> Result<PrunedSnapshots, StoreError> {
+        (**self).prune_streams(page, retention).await
     }
 
     async fn clear(&self, stream: &StreamName) -> Result<(), StoreError> {

@@ -17,8 +17,20 @@ mod executing;
 mod loading;
 #[path = "repository/repeated_commands.rs"]
 mod repeated_commands;
+#[path = "repository/snapshot_failures.rs"]
+mod snapshot_failures;
+#[path = "repository/snapshot_policies.rs"]
+mod snapshot_policies;
+#[path = "repository/snapshot_property.rs"]
+mod snapshot_property;
+#[path = "repository/snapshot_pruning.rs"]
+mod snapshot_pruning;
+#[path = "repository/snapshot_rebuild.rs"]
+mod snapshot_rebuild;
 #[path = "repository/snapshots.rs"]
 mod snapshots;
+#[path = "repository/watched_snapshots.rs"]
+mod watched_snapshots;
 #[path = "repository/watched_store.rs"]
 mod watched_store;
 

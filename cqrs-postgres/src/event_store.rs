@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use cqrs_core::append_queue::AppendQueue;
 use cqrs_core::{
     Append, AppendError, Appended, CatchUpSubscription, Direction, EventId, EventStore, Failure, Filter,
-    GlobalPosition, Head, Hint, Limits, Listener, LogPage, ReadAll, ReadStream, StoreError, StoreId, StreamPage,
-    Subscription,
+    GlobalPosition, Head, Hint, Limits, ListStreams, Listener, LogPage, ReadAll, ReadStream, StoreError, StoreId,
+    StreamHead, StreamList, StreamName, StreamPage, Subscription,
 };
 use futures::TryStreamExt;
 use sqlx::{PgExecutor, Row};
@@ -20,7 +20,7 @@ use crate::checkpoint_store::PgCheckpointStore;
 use crate::error::store_error;
 use crate::options::PgOptions;
 use crate::read_log;
-use crate::row::Rows;
+use crate::row::{self, Rows};
 use crate::schema::Schema;
 use crate::session::Sessions;
 use crate::settings::Settings;
@@ -135,6 +135,22 @@ impl PgEventStore {
         &self.0.options.schema
     }
 
+    async fn read_names(&self, list: &ListStreams) -> Result<StreamList, sqlx::Error> {
+        let limit = list.limit.max(1);
+        let (after, before) = list.bounds();
+        let mut session = self.0.sessions.start().await?;
+        let statement = self.0.sql.query(&self.0.sql.list_streams);
+        let rows =
+            statement.bind(after).bind(before).bind(bound(limit.saturating_add(1))).fetch_all(&mut *session).await?;
+        session.done().await?;
+        let head = |row| -> Result<StreamHead, sqlx::Error> {
+            let stream = StreamName::new(Row::try_get::<&str, _>(row, 0)?).map_err(row::corrupt)?;
+            Ok(StreamHead::new(stream, row::version(row, 1)?))
+        };
+        let streams = rows.iter().take(limit).map(head).collect::<Result<_, _>>()?;
+        Ok(StreamList { streams, more: rows.len() > limit })
+    }
+
     async fn read_window(&self, read: &ReadStream) -> Result<StreamPage, sqlx::Error> {
         let limit = read.limit.max(1);
         let statement = match read.direction {
@@ -183,6 +199,10 @@ impl EventStore for PgEventStore {
 
     async fn read_all(&self, read: ReadAll) -> Result<LogPage, StoreError> {
         self.0.sessions.in_time(read_log::page(&self.0.sessions, &self.0.sql, &read)).await.map_err(store_error)
+    }
+
+    async fn list_streams(&self, list: ListStreams) -> Result<StreamList, StoreError> {
+        self.0.sessions.in_time(self.read_names(&list)).await.map_err(store_error)
     }
 
     async fn head(&self) -> Result<Head, StoreError> {

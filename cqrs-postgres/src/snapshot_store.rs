@@ -2,13 +2,15 @@
 
 use async_trait::async_trait;
 use cqrs_core::{
-    AsOf, EventId, GlobalPosition, Snapshot, SnapshotQuery, SnapshotStore, StoreError, StreamName, Timestamp, Version,
+    AsOf, EventId, GlobalPosition, ListStreams, PrunedSnapshots, Snapshot, SnapshotQuery, SnapshotRetention,
+    SnapshotStore, StoreError, StreamName, Timestamp, Version,
 };
 use sqlx::Row;
 use uuid::Uuid;
 
 use crate::error::store_error;
-use crate::row::{payload, position, version};
+use crate::event_store::bound;
+use crate::row::{self, payload, position, version};
 use crate::session::Sessions;
 use crate::statements::Statements;
 use crate::value::PgTimestamp;
@@ -77,6 +79,49 @@ impl SnapshotStore for PgSnapshotStore {
             })
         };
         decode().map(Some).map_err(store_error)
+    }
+
+    async fn prune(&self, stream: &StreamName, retention: SnapshotRetention) -> Result<u64, StoreError> {
+        let statement = self
+            .sql
+            .query(&self.sql.prune_snapshots)
+            .bind(stream.as_str())
+            .bind(i64::from(retention.state_version))
+            .bind(retention.fingerprint.cast_signed())
+            .bind(i64::from(retention.keep));
+        let done = self.sessions.execute(statement).await.map_err(store_error)?;
+        Ok(done.rows_affected())
+    }
+
+    async fn prune_streams(
+        &self,
+        page: &ListStreams,
+        retention: SnapshotRetention,
+    ) -> Result<PrunedSnapshots, StoreError> {
+        let (after, before) = page.bounds();
+        let limit = bound(page.limit.max(1));
+        let streams = self.sql.query(&self.sql.streams_with_snapshots).bind(after.as_str()).bind(before).bind(limit);
+        let row = self.sessions.fetch_optional(streams).await.map_err(store_error)?;
+        let found = row.map(|row| Ok((row.try_get::<i64, _>(0)?, row.try_get::<Option<String>, _>(1)?)));
+        let Some((streams, Some(last))) = found.transpose().map_err(store_error)? else {
+            return Ok(PrunedSnapshots::default());
+        };
+        let statement = self
+            .sql
+            .query(&self.sql.prune_streams)
+            .bind(after)
+            .bind(last.as_str())
+            .bind(i64::from(retention.state_version))
+            .bind(retention.fingerprint.cast_signed())
+            .bind(i64::from(retention.keep));
+        let done = self.sessions.execute(statement).await.map_err(store_error)?;
+        let last = StreamName::new(last).map_err(|error| store_error(row::corrupt(error)))?;
+        Ok(PrunedSnapshots {
+            streams: streams.cast_unsigned(),
+            dropped: done.rows_affected(),
+            last: Some(last),
+            more: streams == limit,
+        })
     }
 
     async fn clear(&self, stream: &StreamName) -> Result<(), StoreError> {

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use cqrs_core::append_queue::AppendQueue;
 use cqrs_core::{
     Append, AppendError, Appended, CatchUpSubscription, Direction, EventId, EventStore, Filter, GlobalPosition, Head,
-    Hint, Limits, Listener, LogPage, ReadAll, ReadStream, StoreError, StoreId, StreamPage, Subscription, Timestamp,
+    Hint, Limits, ListStreams, Listener, LogPage, ReadAll, ReadStream, StoreError, StoreId, StreamHead, StreamList,
+    StreamPage, Subscription, Timestamp,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteExecutor, SqlitePool};
@@ -22,7 +23,9 @@ use crate::migrate::{self, OpenError};
 use crate::options::SqliteOptions;
 use crate::row::{self, Events};
 use crate::snapshot_store::SqliteSnapshotStore;
-use crate::statements::{HEAD, READ_ALL, READ_CATEGORIES, READ_EVENT_TYPES, READ_STREAM_BACKWARD, READ_STREAM_FORWARD};
+use crate::statements::{
+    HEAD, LIST_STREAMS, READ_ALL, READ_CATEGORIES, READ_EVENT_TYPES, READ_STREAM_BACKWARD, READ_STREAM_FORWARD,
+};
 use crate::subscription::{POLL, listen};
 
 /// Events that travel together at most: beyond some hundred there is nothing to be gained.
@@ -188,6 +191,16 @@ impl SqliteEventStore {
         Ok(page)
     }
 
+    async fn read_names(&self, list: &ListStreams) -> Result<StreamList, sqlx::Error> {
+        let limit = list.limit.max(1);
+        let (after, before) = list.bounds();
+        let query = sqlx::query(LIST_STREAMS).bind(after).bind(before).bind(bound(limit.saturating_add(1)));
+        let rows = query.fetch_all(&self.0.pool).await?;
+        let head = |row| Ok::<_, sqlx::Error>(StreamHead::new(row::stream(row, 0)?, row::version(row, 1)?));
+        let streams = rows.iter().take(limit).map(head).collect::<Result<_, _>>()?;
+        Ok(StreamList { streams, more: rows.len() > limit })
+    }
+
     /// How many events travel together, of so many that are wanted: all of them in memory three times for a moment.
     pub(crate) fn pack(&self, wanted: usize) -> usize {
         wanted.min(PACK_BYTES / self.0.options.limits.event_bytes.max(1)).clamp(1, PACK_EVENTS)
@@ -211,6 +224,10 @@ impl EventStore for SqliteEventStore {
 
     async fn read_all(&self, read: ReadAll) -> Result<LogPage, StoreError> {
         self.read_page(&read).await.map_err(store_error)
+    }
+
+    async fn list_streams(&self, list: ListStreams) -> Result<StreamList, StoreError> {
+        self.read_names(&list).await.map_err(store_error)
     }
 
     async fn head(&self) -> Result<Head, StoreError> {
@@ -241,6 +258,6 @@ pub(crate) fn packed(row: &SqliteRow, column: usize) -> Result<&[u8], sqlx::Erro
     row.try_get_unchecked::<Option<&[u8]>, _>(column).map(Option::unwrap_or_default)
 }
 
-fn bound(limit: usize) -> i64 {
+pub(crate) fn bound(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cqrs_core::{
-    AsOf, EventId, GlobalPosition, Snapshot, SnapshotQuery, SnapshotStore, StoreError, StreamName, Timestamp, Version,
+    AsOf, EventId, GlobalPosition, ListStreams, PrunedSnapshots, Snapshot, SnapshotQuery, SnapshotRetention,
+    SnapshotStore, StoreError, StreamName, Timestamp, Version,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
@@ -12,8 +13,11 @@ use uuid::Uuid;
 
 use crate::connection::WriteConnection;
 use crate::error::store_error;
-use crate::row::{payload, position, timestamp, version};
-use crate::statements::{CLEAR_SNAPSHOTS, NEWEST_SNAPSHOT, SAVE_SNAPSHOT};
+use crate::event_store::bound;
+use crate::row::{payload, position, stream, timestamp, version};
+use crate::statements::{
+    CLEAR_SNAPSHOTS, NEWEST_SNAPSHOT, PRUNE_SNAPSHOTS, PRUNE_STREAMS, SAVE_SNAPSHOT, STREAMS_WITH_SNAPSHOTS,
+};
 
 /// The snapshots that belong to a [`SqliteEventStore`](crate::SqliteEventStore).
 #[derive(Debug, Clone)]
@@ -64,6 +68,44 @@ impl SnapshotStore for SqliteSnapshotStore {
             .fetch_optional(&self.pool)
             .await;
         row.and_then(|row| row.map(|row| snapshot(query, &row)).transpose()).map_err(store_error)
+    }
+
+    async fn prune(&self, stream: &StreamName, retention: SnapshotRetention) -> Result<u64, StoreError> {
+        let prune = || {
+            sqlx::query(PRUNE_SNAPSHOTS)
+                .bind(stream.as_str())
+                .bind(i64::from(retention.state_version))
+                .bind(retention.fingerprint.cast_signed())
+                .bind(i64::from(retention.keep))
+        };
+        let dropped = self.writes.execute(prune).await.map_err(store_error)?;
+        Ok(dropped.len() as u64)
+    }
+
+    async fn prune_streams(
+        &self,
+        page: &ListStreams,
+        retention: SnapshotRetention,
+    ) -> Result<PrunedSnapshots, StoreError> {
+        let (after, before) = page.bounds();
+        let limit = bound(page.limit.max(1));
+        let streams = sqlx::query(STREAMS_WITH_SNAPSHOTS).bind(after.as_str()).bind(before).bind(limit);
+        let row = streams.fetch_one(&self.pool).await.map_err(store_error)?;
+        let streams: i64 = row.try_get(0).map_err(store_error)?;
+        if streams == 0 {
+            return Ok(PrunedSnapshots::default());
+        }
+        let last = stream(&row, 1).map_err(store_error)?;
+        let prune = || {
+            sqlx::query(PRUNE_STREAMS)
+                .bind(after.as_str())
+                .bind(last.as_str())
+                .bind(i64::from(retention.state_version))
+                .bind(retention.fingerprint.cast_signed())
+                .bind(i64::from(retention.keep))
+        };
+        let dropped = self.writes.execute(prune).await.map_err(store_error)?.len() as u64;
+        Ok(PrunedSnapshots { streams: streams.cast_unsigned(), dropped, last: Some(last), more: streams == limit })
     }
 
     async fn clear(&self, stream: &StreamName) -> Result<(), StoreError> {

@@ -178,7 +178,9 @@ pub fn event_set(input: TokenStream) -> TokenStream {
 /// | `id = AccountId` | the type that tells one aggregate from another. Required |
 /// | `event = AccountEvent` | the type of the events. Required |
 /// | `error = AccountError` | why a command is rejected. Required |
-/// | `snapshot(every = 100, version = 1)` | a snapshot for each so many events. Raise `version`, 1 when it is not given, with every change of the state's shape. No snapshots when it is left out |
+/// | `snapshot(every = 100, version = 1)` | a snapshot for each so many events. Raise `version`, 1 when it is not given, with every change of the state's shape or of what an event does to it. No snapshots when it is left out |
+/// | `snapshot(older_than = "1h")` | a snapshot when the newest one is older than a number of seconds, minutes, hours or days (`s`, `m`, `h`, `d`), by the recorded times of the events; with `every` beside it, when the first of both is due |
+/// | `snapshot(on_demand)` | a snapshot only when `Repository::snapshot` asks for it |
 /// | `crate = path` | where `cqrs-core` is, `::cqrs_core` when it is not given |
 #[proc_macro_derive(Aggregate, attributes(aggregate))]
 pub fn aggregate(input: TokenStream) -> TokenStream {

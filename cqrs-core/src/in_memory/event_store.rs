@@ -1,6 +1,7 @@
 //! The event store in memory.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use async_trait::async_trait;
 use super::{InMemorySnapshotStore, lock};
 use crate::codec::Payload;
 use crate::event_store::{
-    Append, AppendError, Appended, Decision, Direction, EventStore, Existing, Facts, Filter, Head, Limits, LogPage,
-    ReadAll, ReadStream, StoreError, StreamPage, decide,
+    Append, AppendError, Appended, Decision, Direction, EventStore, Existing, Facts, Filter, Head, Limits, ListStreams,
+    LogPage, ReadAll, ReadStream, StoreError, StreamHead, StreamList, StreamPage, decide,
 };
 use crate::failure::Failure;
 use crate::id::{EventId, StoreId};
@@ -35,7 +36,7 @@ struct Log {
     store_id: StoreId,
     /// In position order, with holes only where events were imported with them.
     events: Vec<RecordedEvent>,
-    streams: HashMap<StreamName, Vec<usize>>,
+    streams: BTreeMap<StreamName, Vec<usize>>,
     ids: HashMap<EventId, usize>,
 }
 
@@ -53,7 +54,7 @@ impl InMemoryEventStore {
             log: Arc::new(Mutex::new(Log {
                 store_id: StoreId::new(),
                 events: Vec::new(),
-                streams: HashMap::new(),
+                streams: BTreeMap::new(),
                 ids: HashMap::new(),
             })),
             newest: Hint::new(),
@@ -193,6 +194,22 @@ impl EventStore for InMemoryEventStore {
             _ => end.max(read.after),
         };
         Ok(LogPage { more: scanned_to < end, events, scanned_to })
+    }
+
+    async fn list_streams(&self, list: ListStreams) -> Result<StreamList, StoreError> {
+        let log = lock(&self.log);
+        let (after, before) = list.bounds();
+        let window = log.streams.range::<str, _>((Bound::Excluded(after.as_str()), Bound::Unbounded));
+        let take = list.limit.max(1).saturating_add(1);
+        let within = window.take_while(|(stream, _)| stream.as_str() < before.as_str());
+        let heads = within.take(take).filter_map(|(stream, indexes)| {
+            let newest = indexes.last().map(|&index| &log.events[index]);
+            newest.map(|event| StreamHead::new(stream.clone(), event.version))
+        });
+        let mut streams: Vec<_> = heads.collect();
+        let more = streams.len() == take;
+        streams.truncate(take - 1);
+        Ok(StreamList { streams, more })
     }
 
     async fn head(&self) -> Result<Head, StoreError> {

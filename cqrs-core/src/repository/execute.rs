@@ -157,7 +157,7 @@ impl<A: crate::Apply> Repository<A> {
         let encoded = encode::<A>(stream, &events, context, command_id)?;
         let last_id = encoded.last().map(|event| event.id);
         let appended = self.store.append(Append::new(encoded).expect(stream.clone(), found)).await?;
-        if let (Some(snapshots), Some(event_id), false) = (&self.snapshots, last_id, appended.repeated) {
+        if let (Some(_), Some(event_id), false) = (&self.snapshots, last_id, appended.repeated) {
             let last = Last {
                 version: appended.version(),
                 position: appended.position,
@@ -165,7 +165,7 @@ impl<A: crate::Apply> Repository<A> {
                 recorded_at: appended.recorded_at,
             };
             fold.add_written(&events, last, context.occurred().unwrap_or(appended.recorded_at));
-            snapshots.save_when_due(stream, &mut fold);
+            self.save_when_due(stream, &mut fold);
         }
         Ok(executed(stream, &appended))
     }

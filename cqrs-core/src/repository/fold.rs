@@ -4,6 +4,7 @@ use crate::aggregate::Apply;
 use crate::codec::CodecError;
 use crate::id::EventId;
 use crate::recorded_event::{RecordedEvent, UndecodableEvent};
+use crate::snapshot_policy::Mark;
 use crate::snapshot_store::Snapshot;
 use crate::stream::{GlobalPosition, Version};
 use crate::timestamp::Timestamp;
@@ -17,14 +18,20 @@ pub(super) struct Last {
     pub recorded_at: Timestamp,
 }
 
+impl Last {
+    pub fn mark(&self) -> Mark {
+        Mark::at(self.version, self.recorded_at)
+    }
+}
+
 /// A state, and what it is folded from.
 pub(super) struct Fold<A: Apply> {
     pub state: A,
     pub last: Option<Last>,
     /// The latest time at which any folded event happened.
     pub happened_until: Timestamp,
-    /// The version of the snapshot that the fold began with.
-    pub snapshot: Option<Version>,
+    /// From where the next snapshot is counted: the newest one that is known of, else the first event; `None` without any.
+    pub since: Option<Mark>,
     decoded: Vec<A::Event>,
 }
 
@@ -40,7 +47,7 @@ impl<A: Apply> Fold<A> {
             state: A::default(),
             last: None,
             happened_until: Timestamp::MIN,
-            snapshot: None,
+            since: None,
             decoded: Vec::with_capacity(1),
         }
     }
@@ -55,7 +62,7 @@ impl<A: Apply> Fold<A> {
                 recorded_at: snapshot.recorded_at,
             }),
             happened_until: snapshot.happened_until,
-            snapshot: Some(snapshot.version),
+            since: Some(Mark::at(snapshot.version, snapshot.recorded_at)),
             decoded: Vec::with_capacity(1),
         }
     }
@@ -75,8 +82,12 @@ impl<A: Apply> Fold<A> {
             self.state.apply(event);
         }
         self.happened_until = self.happened_until.max(raw.happened_at());
-        self.last =
-            Some(Last { version: raw.version, position: raw.position, event_id: raw.id, recorded_at: raw.recorded_at });
+        self.now_at(Last {
+            version: raw.version,
+            position: raw.position,
+            event_id: raw.id,
+            recorded_at: raw.recorded_at,
+        });
         Ok(())
     }
 
@@ -86,6 +97,12 @@ impl<A: Apply> Fold<A> {
             self.state.apply(event);
         }
         self.happened_until = self.happened_until.max(happened_at);
+        self.now_at(last);
+    }
+
+    /// The state is that after this event.
+    pub fn now_at(&mut self, last: Last) {
+        self.since.get_or_insert(Mark::before_first(last.recorded_at));
         self.last = Some(last);
     }
 }

@@ -39,7 +39,7 @@ impl<A: Apply> Repository<A> {
     pub async fn load(&self, id: &A::Id) -> Result<Option<Loaded<A>>, LoadError> {
         let stream = StreamName::of(A::CATEGORY, id)?;
         if let Some(cached) = self.lines.as_ref().and_then(|lines| lines.cached(&stream))
-            && let Some(fold) = self.fold_on(&stream, None, cached).await?
+            && let Some(fold) = self.fold_on(&stream, cached).await?
         {
             return Ok(loaded(fold, false));
         }
@@ -93,20 +93,43 @@ impl<A: Apply> Repository<A> {
         }
     }
 
-    /// Folds the stream up to a moment, from the newest snapshot that is not after it.
+    /// Folds the stream up to a moment, from the newest snapshot that is not after it. Takes the snapshot that is due.
     pub(super) async fn fold(&self, stream: &StreamName, as_of: Option<AsOf>) -> Result<Fold<A>, LoadError> {
-        if let Some(snapshots) = &self.snapshots
-            && let Some(fold) = snapshots.newest(stream, as_of).await
-            && let Some(fold) = self.fold_on(stream, as_of, fold).await?
-        {
-            return Ok(fold);
+        let mut fold = self.read(stream, as_of).await?;
+        if as_of.is_none() {
+            self.save_when_due(stream, &mut fold);
         }
-        let fold = self.fold_on(stream, as_of, Fold::empty()).await?;
+        Ok(fold)
+    }
+
+    /// Folds the events after those that are folded already, up to now. Takes the snapshot that is due. `None` when the last
+    /// of them is another event than the log has there.
+    pub(super) async fn fold_on(&self, stream: &StreamName, fold: Fold<A>) -> Result<Option<Fold<A>>, LoadError> {
+        let mut fold = self.read_on(stream, None, fold).await?;
+        if let Some(fold) = &mut fold {
+            self.save_when_due(stream, fold);
+        }
+        Ok(fold)
+    }
+
+    /// As [`fold`](Self::fold), and takes no snapshot.
+    pub(super) async fn read(&self, stream: &StreamName, as_of: Option<AsOf>) -> Result<Fold<A>, LoadError> {
+        if let Some(snapshots) = self.snapshots_in_use()
+            && let Some(fold) = snapshots.newest(stream, as_of).await
+        {
+            if let Some(fold) = self.read_on(stream, as_of, fold).await? {
+                return Ok(fold);
+            }
+            if as_of.is_none() {
+                // They belong to another past of the log, and would for ever be newer than those of this one.
+                snapshots.clear(stream).await;
+            }
+        }
+        let fold = self.read_on(stream, as_of, Fold::empty()).await?;
         Ok(fold.unwrap_or_else(Fold::empty))
     }
 
-    /// Folds the events from the fold's last one on. `None` when that one is another event than the fold stands on.
-    pub(super) async fn fold_on(
+    async fn read_on(
         &self,
         stream: &StreamName,
         as_of: Option<AsOf>,
@@ -133,11 +156,6 @@ impl<A: Apply> Repository<A> {
                 Some(next) if page.more => read.from = next,
                 _ => break,
             }
-        }
-        if as_of.is_none()
-            && let Some(snapshots) = &self.snapshots
-        {
-            snapshots.save_when_due(stream, &mut fold);
         }
         Ok(Some(fold))
     }

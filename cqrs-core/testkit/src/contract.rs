@@ -73,6 +73,14 @@ macro_rules! event_store_contract {
                 events_of_one_append_keep_metadata_of_their_own
                 the_store_sets_the_append_id_the_same_for_all_events_of_an_append
                 a_name_of_a_stream_may_look_like_a_statement;
+            [event_store::listing_streams]:
+                a_category_without_events_has_no_streams
+                streams_are_listed_with_their_newest_versions
+                streams_are_listed_in_the_byte_order_of_their_names
+                categories_that_look_alike_are_not_listed_together
+                paging_through_the_streams_gives_each_once
+                a_page_of_streams_that_leaves_some_out_says_that_there_is_more
+                listing_goes_on_after_a_name_that_is_no_stream;
             [event_store::malformed]:
                 an_append_without_events_is_refused
                 an_id_that_stands_twice_in_an_append_is_refused
@@ -202,6 +210,13 @@ macro_rules! snapshot_store_contract {
                 as_of_an_occurred_time_needs_all_that_was_folded_to_have_happened
                 as_of_passes_over_other_shapes
                 streams_do_not_mix
+                pruning_keeps_the_highest_versions_in_whatever_order_they_were_saved
+                pruning_leaves_other_shapes_and_streams
+                pruning_to_none_or_more_than_there_are
+                pruning_streams_keeps_the_newest_of_one_shape_and_drops_the_others
+                pruning_streams_leaves_other_categories
+                pruning_streams_goes_page_by_page
+                pruning_beside_saves_keeps_the_newest
                 clearing_drops_all_snapshots_of_one_stream
                 parallel_saves_all_arrive;
         }

@@ -12,6 +12,7 @@ pub mod appending;
 pub mod cancellation;
 pub mod conditions;
 pub mod envelope;
+pub mod listing_streams;
 pub mod malformed;
 pub mod outcome;
 pub mod parallel;

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use cqrs_core::{AsOf, EventId, GlobalPosition, Snapshot, SnapshotQuery, SnapshotStore, Timestamp};
+use cqrs_core::{
+    AsOf, Category, EventId, GlobalPosition, ListStreams, PrunedSnapshots, Snapshot, SnapshotQuery, SnapshotRetention,
+    SnapshotStore, Timestamp,
+};
 
 use crate::event_store::{json, stream, version};
 
@@ -179,6 +182,151 @@ pub async fn streams_do_not_mix(store: Store) {
         let found = newest(&store, &query(name, None)).await.map(|snapshot| snapshot.version.get());
         assert_eq!(found, Some(number), "{name:?}");
     }
+}
+
+const fn keep(keep: u32) -> SnapshotRetention {
+    SnapshotRetention { state_version: 1, fingerprint: FINGERPRINT, keep }
+}
+
+async fn prune(store: &Store, of: &str, retention: SnapshotRetention) -> u64 {
+    store.prune(&stream(of), retention).await.expect("snapshots are dropped")
+}
+
+fn streams_of(category: &str) -> ListStreams {
+    ListStreams::new(Category::new(category).expect("the suite names its categories well"))
+}
+
+async fn prune_streams(store: &Store, page: &ListStreams, retention: SnapshotRetention) -> PrunedSnapshots {
+    store.prune_streams(page, retention).await.expect("snapshots are dropped")
+}
+
+/// The versions of all snapshots of a stream that have the shape of `like`, in ascending order.
+async fn versions(store: &Store, of: &str, like: SnapshotRetention) -> Vec<u64> {
+    let mut versions = Vec::new();
+    let mut query = SnapshotQuery {
+        stream: stream(of),
+        as_of: None,
+        state_version: like.state_version,
+        fingerprint: like.fingerprint,
+    };
+    while let Some(snapshot) = newest(store, &query).await {
+        versions.insert(0, snapshot.version.get());
+        let Some(before) = snapshot.version.previous() else { break };
+        query.as_of = Some(AsOf::Version(before));
+    }
+    versions
+}
+
+pub async fn pruning_keeps_the_highest_versions_in_whatever_order_they_were_saved(store: Store) {
+    given(&store, &[40, 10, 50, 30, 20]).await;
+    assert_eq!(prune(&store, "account-a", keep(2)).await, 3);
+    assert_eq!(versions(&store, "account-a", keep(0)).await, [40, 50]);
+    given(&store, &[45]).await;
+    assert_eq!(prune(&store, "account-a", keep(2)).await, 1);
+    assert_eq!(versions(&store, "account-a", keep(0)).await, [45, 50], "one that comes late is older");
+    given(&store, &[1]).await;
+    assert_eq!(prune(&store, "account-a", keep(2)).await, 1);
+    assert_eq!(versions(&store, "account-a", keep(0)).await, [45, 50]);
+}
+
+pub async fn pruning_leaves_other_shapes_and_streams(store: Store) {
+    let other_state = SnapshotRetention { state_version: 2, ..keep(0) };
+    let other_events = SnapshotRetention { fingerprint: 1, ..keep(0) };
+    given(&store, &[10, 20, 30]).await;
+    for number in [15, 40] {
+        save(&store, &Snapshot { state_version: 2, ..snapshot("account-a", number) }).await;
+        save(&store, &Snapshot { fingerprint: 1, ..snapshot("account-a", number) }).await;
+        save(&store, &snapshot("account-b", number)).await;
+    }
+    assert_eq!(prune(&store, "account-a", keep(1)).await, 2);
+    assert_eq!(versions(&store, "account-a", keep(0)).await, [30], "those of other shapes do not count");
+    assert_eq!(versions(&store, "account-a", other_state).await, [15, 40]);
+    assert_eq!(versions(&store, "account-a", other_events).await, [15, 40]);
+    assert_eq!(versions(&store, "account-b", keep(0)).await, [15, 40]);
+}
+
+pub async fn pruning_to_none_or_more_than_there_are(store: Store) {
+    given(&store, &[10, 20]).await;
+    assert_eq!(prune(&store, "account-none", keep(1)).await, 0);
+    for most in [2, 3, u32::MAX] {
+        assert_eq!(prune(&store, "account-a", keep(most)).await, 0);
+    }
+    assert_eq!(versions(&store, "account-a", keep(0)).await, [10, 20]);
+    assert_eq!(prune(&store, "account-a", keep(0)).await, 2);
+    assert_eq!(newest(&store, &query("account-a", None)).await, None);
+}
+
+pub async fn pruning_streams_keeps_the_newest_of_one_shape_and_drops_the_others(store: Store) {
+    let other_state = SnapshotRetention { state_version: 2, ..keep(0) };
+    let other_events = SnapshotRetention { fingerprint: 1, ..keep(0) };
+    given(&store, &[10, 30, 20]).await;
+    save(&store, &Snapshot { state_version: 2, ..snapshot("account-a", 40) }).await;
+    save(&store, &Snapshot { fingerprint: 1, ..snapshot("account-a", 50) }).await;
+    save(&store, &Snapshot { state_version: 2, ..snapshot("account-b", 10) }).await;
+    save(&store, &snapshot("account-c", 10)).await;
+    let pruned = prune_streams(&store, &streams_of("account"), keep(2)).await;
+    let expected = PrunedSnapshots { streams: 3, dropped: 4, last: Some(stream("account-c")), more: false };
+    assert_eq!(pruned, expected);
+    assert_eq!(versions(&store, "account-a", keep(0)).await, [20, 30]);
+    assert_eq!(versions(&store, "account-c", keep(0)).await, [10]);
+    for of in ["account-a", "account-b"] {
+        assert!(versions(&store, of, other_state).await.is_empty());
+        assert!(versions(&store, of, other_events).await.is_empty());
+    }
+    let again = prune_streams(&store, &streams_of("account"), keep(2)).await;
+    assert_eq!((again.streams, again.dropped), (2, 0), "there is nothing left of account-b");
+}
+
+pub async fn pruning_streams_leaves_other_categories(store: Store) {
+    let others = ["Account-1", "account.x-1", "accounts-1", "account_-1", "b-1"];
+    for name in others {
+        save(&store, &Snapshot { state_version: 2, ..snapshot(name, 10) }).await;
+    }
+    assert_eq!(prune_streams(&store, &streams_of("account"), keep(0)).await, PrunedSnapshots::default());
+    let other_state = SnapshotRetention { state_version: 2, ..keep(0) };
+    for name in others {
+        assert_eq!(versions(&store, name, other_state).await, [10], "{name}");
+    }
+}
+
+pub async fn pruning_streams_goes_page_by_page(store: Store) {
+    let name = |number: usize| format!("account-{number:02}");
+    for number in 0..25 {
+        save(&store, &snapshot(&name(number), 10)).await;
+        save(&store, &snapshot(&name(number), 20)).await;
+    }
+    let mut window = streams_of("account").limit(4);
+    let (mut streams, mut pages) = (0, 0);
+    loop {
+        let page = prune_streams(&store, &window, keep(1)).await;
+        assert!(page.streams <= 4 && page.dropped == page.streams);
+        (streams, pages) = (streams + page.streams, pages + 1);
+        if !page.more {
+            break;
+        }
+        window.after = page.last;
+    }
+    assert_eq!((streams, pages), (25, 7));
+    for number in 0..25 {
+        assert_eq!(versions(&store, &name(number), keep(0)).await, [20]);
+    }
+}
+
+pub async fn pruning_beside_saves_keeps_the_newest(store: Store) {
+    let tasks: Vec<_> = (1..=20)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                save(&store, &snapshot("account-a", number)).await;
+                prune(&store, "account-a", keep(3)).await;
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("pruning does not panic");
+    }
+    prune(&store, "account-a", keep(3)).await;
+    assert_eq!(versions(&store, "account-a", keep(0)).await, [18, 19, 20]);
 }
 
 pub async fn clearing_drops_all_snapshots_of_one_stream(store: Store) {

@@ -31,4 +31,36 @@ struct Twice;
 #[aggregate(stream = "account", id = String, event = AccountEvent, error = std::fmt::Error, snapshot = 100)]
 struct Number;
 
+#[derive(Clone, Default, Aggregate)]
+#[aggregate(stream = "account", id = String, event = AccountEvent, error = std::fmt::Error, snapshot(older_than = "1 hour"))]
+struct AgeInWords;
+
+#[derive(Clone, Default, Aggregate)]
+#[aggregate(stream = "account", id = String, event = AccountEvent, error = std::fmt::Error, snapshot(older_than = "0h"))]
+struct NoAge;
+
+#[derive(Clone, Default, Aggregate)]
+#[aggregate(stream = "account", id = String, event = AccountEvent, error = std::fmt::Error, snapshot(older_than = "+1h"))]
+struct SignedAge;
+
+#[derive(Clone, Default, Aggregate)]
+#[aggregate(stream = "account", id = String, event = AccountEvent, error = std::fmt::Error, snapshot(older_than = "5"))]
+struct NoUnit;
+
+#[derive(Clone, Default, Aggregate)]
+#[aggregate(stream = "account", id = String, event = AccountEvent, error = std::fmt::Error, snapshot(older_than = 3600))]
+struct AgeWithoutQuotes;
+
+#[derive(Clone, Default, Aggregate)]
+#[aggregate(stream = "account", id = String, event = AccountEvent, error = std::fmt::Error, snapshot(older_than = "1h", older_than = "2h"))]
+struct TwoAges;
+
+#[derive(Clone, Default, Aggregate)]
+#[aggregate(stream = "account", id = String, event = AccountEvent, error = std::fmt::Error, snapshot(on_demand, every = 10))]
+struct OnDemandAndEvery;
+
+#[derive(Clone, Default, Aggregate)]
+#[aggregate(stream = "account", id = String, event = AccountEvent, error = std::fmt::Error, snapshot(on_demand = true))]
+struct OnDemandWithValue;
+
 fn main() {}

@@ -84,6 +84,38 @@ impl Apply for CounterOfToday {
     }
 }
 
+impl Handle<Add> for CounterOfToday {
+    fn handle(&self, command: &Add) -> Result<Vec<CounterEvent>, Reached> {
+        Ok(vec![CounterEvent::Added { amount: command.0 }])
+    }
+}
+
+impl Handle<AddOnes> for CounterOfToday {
+    fn handle(&self, command: &AddOnes) -> Result<Vec<CounterEvent>, Reached> {
+        Ok(vec![CounterEvent::Added { amount: 1 }; command.0])
+    }
+}
+
+/// An aggregate that says nothing of snapshots.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Aggregate)]
+#[aggregate(stream = "bare", id = String, event = CounterEvent, error = Reached)]
+pub struct Bare {
+    pub total: i64,
+}
+
+impl Apply for Bare {
+    fn apply(&mut self, event: &CounterEvent) {
+        let CounterEvent::Added { amount } = event;
+        self.total += amount;
+    }
+}
+
+impl Handle<Add> for Bare {
+    fn handle(&self, command: &Add) -> Result<Vec<CounterEvent>, Reached> {
+        Ok(vec![CounterEvent::Added { amount: command.0 }])
+    }
+}
+
 pub fn id() -> String {
     "a".to_owned()
 }

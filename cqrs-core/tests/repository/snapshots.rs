@@ -1,29 +1,26 @@
 //! Snapshots: taken off the command's path, used when they fit, never believed when they do not.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use cqrs_core::in_memory::InMemorySnapshotStore;
 use cqrs_core::{
-    AsOf, Context, DomainEvent, EventId, Failure, Payload, Repository, Snapshot, SnapshotQuery, SnapshotStore,
-    StoreError, StreamName, Timestamp, Version,
+    AsOf, Context, DomainEvent, EventId, Payload, Repository, Snapshot, SnapshotQuery, SnapshotStore, StreamName,
+    Timestamp, Version,
 };
 
 use super::counter::{Add, AddOnes, Counter, CounterEvent, CounterOfToday, id};
 use super::watched_store::WatchedStore;
 
-fn stream() -> StreamName {
+pub fn stream() -> StreamName {
     StreamName::new("counter-a").unwrap()
 }
 
-fn newest_of(state_version: u32) -> SnapshotQuery {
+pub fn newest_of(state_version: u32) -> SnapshotQuery {
     SnapshotQuery { stream: stream(), as_of: None, state_version, fingerprint: CounterEvent::FINGERPRINT }
 }
 
 /// Waits for the snapshot at `version`, which is taken in the background.
-async fn taken(snapshots: &InMemorySnapshotStore, state_version: u32, version: u64) -> Snapshot {
+pub async fn taken(snapshots: &InMemorySnapshotStore, state_version: u32, version: u64) -> Snapshot {
     let waiting = async {
         loop {
             match snapshots.newest(&newest_of(state_version)).await.unwrap() {
@@ -36,7 +33,7 @@ async fn taken(snapshots: &InMemorySnapshotStore, state_version: u32, version: u
 }
 
 /// So many additions of 1 and a store that counts reading, without snapshots so far.
-async fn given(events: usize) -> (WatchedStore, InMemorySnapshotStore, Repository<Counter>) {
+pub async fn given(events: usize) -> (WatchedStore, InMemorySnapshotStore, Repository<Counter>) {
     let (store, snapshots) = (WatchedStore::default(), InMemorySnapshotStore::new());
     if events > 0 {
         crate::repository::<Counter>(store.clone()).execute(&id(), AddOnes(events)).await.unwrap();
@@ -47,7 +44,7 @@ async fn given(events: usize) -> (WatchedStore, InMemorySnapshotStore, Repositor
 }
 
 /// A snapshot that says 1,000,000 at `version`: a state that shows whether it was used.
-async fn telltale(counters: &Repository<Counter>, version: usize) -> Snapshot {
+pub async fn telltale(counters: &Repository<Counter>, version: usize) -> Snapshot {
     let event = counters.history(&id()).await.unwrap().remove(version - 1);
     Snapshot {
         stream: stream(),
@@ -62,7 +59,7 @@ async fn telltale(counters: &Repository<Counter>, version: usize) -> Snapshot {
     }
 }
 
-async fn total(counters: &Repository<Counter>) -> i64 {
+pub async fn total(counters: &Repository<Counter>) -> i64 {
     counters.load(&id()).await.unwrap().unwrap().state.total
 }
 
@@ -266,39 +263,4 @@ async fn past_states_with_and_without_snapshots_agree() {
         let found = counters.load_as_of(&id(), moment).await.unwrap().map(|loaded| (loaded.state, loaded.provisional));
         assert_eq!(found, expected, "{moment:?}");
     }
-}
-
-/// Never finishes saving, and cannot be read.
-#[derive(Debug, Clone, Default)]
-struct StuckSnapshots {
-    saving: Arc<AtomicUsize>,
-}
-
-#[async_trait]
-impl SnapshotStore for StuckSnapshots {
-    async fn save(&self, _: Snapshot) -> Result<(), StoreError> {
-        self.saving.fetch_add(1, Ordering::SeqCst);
-        std::future::pending().await
-    }
-
-    async fn newest(&self, _: &SnapshotQuery) -> Result<Option<Snapshot>, StoreError> {
-        Err(StoreError::Transient(Failure::new("down")))
-    }
-
-    async fn clear(&self, _: &StreamName) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn snapshots_that_can_be_neither_read_nor_saved_hold_nothing_up() {
-    let stuck = StuckSnapshots::default();
-    let counters = crate::repository::<Counter>(WatchedStore::default()).snapshots(stuck.clone());
-    for _ in 0..100 {
-        counters.execute(&id(), Add(1)).await.unwrap();
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(total(&counters).await, 100);
-    let saving = stuck.saving.load(Ordering::SeqCst);
-    assert!((1..=8).contains(&saving), "what waits is bounded: {saving}");
 }

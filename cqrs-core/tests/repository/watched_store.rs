@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use cqrs_core::in_memory::InMemoryEventStore;
 use cqrs_core::{
-    Append, AppendError, Appended, EventId, EventStore, EventType, Failure, Filter, GlobalPosition, Head, LogPage,
-    NewEvent, Payload, ReadAll, ReadStream, StoreError, StreamPage, Subscription,
+    Append, AppendError, Appended, EventId, EventStore, EventType, Failure, Filter, GlobalPosition, Head, ListStreams,
+    LogPage, NewEvent, Payload, ReadAll, ReadStream, StoreError, StreamList, StreamPage, Subscription,
 };
 
 #[derive(Debug, Clone, Default)]
@@ -90,6 +90,10 @@ impl EventStore for WatchedStore {
 
     async fn read_all(&self, read: ReadAll) -> Result<LogPage, StoreError> {
         self.inner.read_all(read).await
+    }
+
+    async fn list_streams(&self, list: ListStreams) -> Result<StreamList, StoreError> {
+        self.inner.list_streams(list).await
     }
 
     async fn head(&self) -> Result<Head, StoreError> {

@@ -1,8 +1,8 @@
 //! Every statement finds what it wants by an index, also in a table that was never analysed.
 
 use cqrs_core::{
-    Append, AppendError, Category, EventStore, EventType, ExpectedVersion, Filter, GlobalPosition, NewEvent, ReadAll,
-    ReadStream, StreamName, Timestamp, Version,
+    Append, AppendError, Category, EventStore, EventType, ExpectedVersion, Filter, GlobalPosition, ListStreams,
+    NewEvent, ReadAll, ReadStream, SnapshotQuery, SnapshotRetention, SnapshotStore, StreamName, Timestamp, Version,
 };
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
@@ -32,7 +32,7 @@ struct Usage {
 }
 
 /// What the server has counted. A session reports its counts when it ends at the latest: those of the store must have ended.
-async fn usage(database: &Database) -> Usage {
+async fn usage(database: &Database, table: &str) -> Usage {
     let mut connection = database.connection().await;
     let sessions = format!(
         "select count(*) as sessions from pg_stat_activity where application_name like 'cqrs%:{}%'",
@@ -45,7 +45,7 @@ async fn usage(database: &Database) -> Usage {
     while still_there(&mut connection).await {}
     let sql = format!(
         "select seq_scan, seq_tup_read + coalesce(idx_tup_fetch, 0) as rows
-           from pg_stat_user_tables where schemaname = '{}' and relname = 'events'",
+           from pg_stat_user_tables where schemaname = '{}' and relname = '{table}'",
         database.schema
     );
     let row = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(&mut connection).await.unwrap();
@@ -56,7 +56,7 @@ async fn usage(database: &Database) -> Usage {
 async fn no_statement_scans_the_table_or_reads_more_than_it_gives() {
     let database = Database::new();
     fill(&database).await;
-    let before = usage(&database).await;
+    let before = usage(&database, "events").await;
     let store = database.store().await;
     let hot = StreamName::new("account-hot").unwrap();
     let mut given = 0;
@@ -83,6 +83,13 @@ async fn no_statement_scans_the_table_or_reads_more_than_it_gives() {
     ] {
         given += store.read_all(all(filter)).await.unwrap().events.len();
     }
+    for list in [
+        ListStreams::new(Category::new("account").unwrap()).limit(100),
+        ListStreams::new(Category::new("account").unwrap()).after(StreamName::new("account-4").unwrap()).limit(100),
+        ListStreams::new(Category::new("audit").unwrap()),
+    ] {
+        given += 2 * store.list_streams(list).await.unwrap().streams.len();
+    }
     store.head().await.unwrap();
     let append = Append::new(vec![event("account-hot")]);
     store.append(append.clone()).await.unwrap();
@@ -92,8 +99,36 @@ async fn no_statement_scans_the_table_or_reads_more_than_it_gives() {
     assert!(matches!(store.append(conflict).await, Err(AppendError::Conflict { .. })));
     drop(store);
     let loaded = given as i64;
-    let after = usage(&database).await;
+    let after = usage(&database, "events").await;
     assert_eq!(after.sequential_scans, before.sequential_scans, "no sequential scan: {before:?}, {after:?}");
     let read = after.rows - before.rows;
     assert!(read < loaded * 4 + 500, "{read} rows were read to give {loaded}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_statement_scans_the_snapshots() {
+    let database = Database::new();
+    let store = database.migrated().await;
+    database.execute("alter table {schema}.snapshots set (autovacuum_enabled = false)").await.unwrap();
+    let fill = "insert into {schema}.snapshots
+                       (stream, state_version, fingerprint, version, position, event_id, recorded_at, happened_until, state)
+                select 'account-' || stream, state_version, 1, version, version, gen_random_uuid(), now(), now(), '{}'
+                  from generate_series(1, 5000) stream, generate_series(1, 2) state_version, generate_series(1, 5) version";
+    database.execute(fill).await.unwrap();
+    drop(store);
+    let before = usage(&database, "snapshots").await;
+    let snapshots = database.store().await.snapshots();
+    let keep = SnapshotRetention { state_version: 1, fingerprint: 1, keep: 2 };
+    let stream = StreamName::new("account-77").unwrap();
+    let query = SnapshotQuery { stream: stream.clone(), as_of: None, state_version: 1, fingerprint: 1 };
+    assert!(snapshots.newest(&query).await.unwrap().is_some());
+    assert_eq!(snapshots.prune(&stream, keep).await.unwrap(), 3);
+    let page = ListStreams::new(Category::new("account").unwrap()).after(stream).limit(20);
+    let pruned = snapshots.prune_streams(&page, keep).await.unwrap();
+    assert_eq!((pruned.streams, pruned.dropped, pruned.more), (20, 20 * 8, true));
+    drop(snapshots);
+    let after = usage(&database, "snapshots").await;
+    assert_eq!(after.sequential_scans, before.sequential_scans, "no sequential scan: {before:?}, {after:?}");
+    let read = after.rows - before.rows;
+    assert!(read < 1_500, "{read} rows were read to look at 21 streams with 10 snapshots each");
 }

@@ -31,6 +31,7 @@ async fn no_statement_scans_the_events_or_sorts_them() {
         ("read_all", include_str!("../../sql/event_store/read_all.sql")),
         ("read_categories", include_str!("../../sql/event_store/read_categories.sql")),
         ("read_event_types", include_str!("../../sql/event_store/read_event_types.sql")),
+        ("list_streams", include_str!("../../sql/event_store/list_streams.sql")),
         ("read_stream_forward", include_str!("../../sql/event_store/read_stream_forward.sql")),
         ("read_stream_backward", include_str!("../../sql/event_store/read_stream_backward.sql")),
         ("begin", include_str!("../../sql/event_store/begin.sql")),

@@ -3,10 +3,11 @@
 use syn::parse::ParseStream;
 use syn::{Attribute, Error, Ident, LitStr, Path, Result, Type, parenthesized};
 
-use super::{Number, crate_path, each_item, items, listed, number, once, string, value};
+use super::{crate_path, each_item, items, listed, number, once, string, value};
 use crate::errors::Errors;
 
 const KEYS: &[&str] = &["stream", "id", "event", "error", "snapshot", "crate"];
+const SNAPSHOT_KEYS: &[&str] = &["every", "older_than", "on_demand", "version"];
 
 #[derive(Default)]
 pub struct AggregateAttr {
@@ -22,8 +23,17 @@ pub struct AggregateAttr {
 }
 
 pub struct Snapshot {
-    pub every: Number,
+    pub when: When,
     pub version: u32,
+}
+
+/// Numbers of events, and ages in seconds.
+#[derive(Clone, Copy)]
+pub enum When {
+    OnDemand,
+    Every(u32),
+    OlderThan(u64),
+    EveryOrOlderThan(u32, u64),
 }
 
 impl AggregateAttr {
@@ -70,29 +80,72 @@ impl AggregateAttr {
 fn snapshot(key: &Ident, input: ParseStream, errors: &mut Errors) -> Result<Option<Snapshot>> {
     const EXAMPLE: &str = "as in `snapshot(every = 100)`";
     if !input.peek(syn::token::Paren) {
-        return Err(Error::new(key.span(), format_args!("expected how often a snapshot is taken, {EXAMPLE}")));
+        return Err(Error::new(key.span(), format_args!("expected when a snapshot is taken, {EXAMPLE}")));
     }
     let content;
     parenthesized!(content in input);
-    let (mut every, mut version, mut wrong) = (None, None, false);
+    let (mut every, mut older_than, mut on_demand, mut version) = (None, None, None, None);
+    let mut wrong = false;
     items(&content, errors, |input, _| {
         let key: Ident = input.parse()?;
         let read = if key == "every" {
-            number(&key, input, "every = 100").and_then(|it| once(&mut every, &key, it))
+            number(&key, input, "every = 100").and_then(|it| once(&mut every, &key, it.value))
+        } else if key == "older_than" {
+            age(&key, input).and_then(|it| once(&mut older_than, &key, it))
+        } else if key == "on_demand" {
+            once(&mut on_demand, &key, key.span())
         } else if key == "version" {
-            number(&key, input, "version = 1").and_then(|it| once(&mut version, &key, it))
+            number(&key, input, "version = 1").and_then(|it| once(&mut version, &key, it.value))
         } else {
-            Err(Error::new(key.span(), format_args!("unknown key `{key}`: `snapshot(…)` takes `every` and `version`")))
+            Err(Error::new(
+                key.span(),
+                format_args!("unknown key `{key}`: `snapshot(…)` takes {}", listed(SNAPSHOT_KEYS)),
+            ))
         };
         wrong |= read.is_err();
         read
     });
-    match every {
-        Some(every) => Ok(Some(Snapshot { every, version: version.map_or(1, |version| version.value) })),
-        None if wrong => Ok(None),
-        None => Err(Error::new(
-            key.span(),
-            format_args!("`snapshot` lacks `every`, the number of events between two snapshots, {EXAMPLE}"),
-        )),
-    }
+    let when = match (every, older_than, on_demand) {
+        (Some(every), None, None) => When::Every(every),
+        (None, Some(seconds), None) => When::OlderThan(seconds),
+        (Some(every), Some(seconds), None) => When::EveryOrOlderThan(every, seconds),
+        (None, None, Some(_)) => When::OnDemand,
+        (_, _, Some(span)) => {
+            return Err(Error::new(span, "`on_demand` takes no snapshot by itself: leave it out, or the other keys"));
+        }
+        (None, None, None) if wrong => return Ok(None),
+        (None, None, None) => {
+            return Err(Error::new(
+                key.span(),
+                format_args!(
+                    "`snapshot` does not say when: `every` so many events, when the newest one is `older_than` an age, \
+                     or `on_demand` only, {EXAMPLE}"
+                ),
+            ));
+        }
+    };
+    Ok(Some(Snapshot { when, version: version.unwrap_or(1) }))
+}
+
+/// `older_than = "1h"`, in seconds.
+fn age(key: &Ident, input: ParseStream) -> Result<u64> {
+    let text = string(key, input, "older_than = \"1h\"")?;
+    seconds(&text.value()).ok_or_else(|| {
+        Error::new(text.span(), "expected a whole number from 1 on and its unit `s`, `m`, `h` or `d`, as in \"1h\"")
+    })
+}
+
+fn seconds(text: &str) -> Option<u64> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let unit: u64 = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+    // Far beyond the life of a log, and far from what a duration in microseconds can hold.
+    let number: u32 = number.parse().ok().filter(|number| digits && *number > 0)?;
+    Some(u64::from(number) * unit)
 }

@@ -4,6 +4,7 @@ use syn::{Data, DeriveInput, Type, WherePredicate, parse_quote};
 
 use super::{bounded, depends_on, span};
 use crate::ast::Aggregate;
+use crate::attr::aggregate::When;
 use crate::check;
 use crate::errors::Errors;
 
@@ -37,13 +38,22 @@ fn implement(aggregate: &Aggregate) -> TokenStream {
 
     let at = span(item);
     let private = quote_spanned!(at=> #krate::__private);
-    let snapshot = match &attr.snapshot {
-        Some(snapshot) => {
-            let (every, version) = (snapshot.every.value, snapshot.version);
-            quote_spanned!(at=> ::core::option::Option::Some(#private::SnapshotPolicy::every(#every, #version)))
+    let policy = quote_spanned!(at=> #private::SnapshotPolicy);
+    let age = |seconds: u64| quote_spanned!(at=> ::core::time::Duration::from_secs(#seconds));
+    let snapshot = match attr.snapshot.as_ref().map(|snapshot| snapshot.when) {
+        None => quote_spanned!(at=> #policy::NEVER),
+        Some(When::OnDemand) => quote_spanned!(at=> #policy::ON_DEMAND),
+        Some(When::Every(events)) => quote_spanned!(at=> #policy::every(#events)),
+        Some(When::OlderThan(seconds)) => {
+            let age = age(seconds);
+            quote_spanned!(at=> #policy::older_than(#age))
         }
-        None => quote_spanned!(at=> ::core::option::Option::None),
+        Some(When::EveryOrOlderThan(events, seconds)) => {
+            let age = age(seconds);
+            quote_spanned!(at=> #policy::every(#events).or_older_than(#age))
+        }
     };
+    let state_version = attr.snapshot.as_ref().map_or(1, |snapshot| snapshot.version);
     let generics = bounded(item, bounds(aggregate, &private, [&id, event, &error]));
     let ident = &item.ident;
     let (params, args, bounds) = generics.split_for_impl();
@@ -55,7 +65,8 @@ fn implement(aggregate: &Aggregate) -> TokenStream {
             type Event = #event;
             type Error = #error;
             const CATEGORY: &'static str = #category;
-            const SNAPSHOT: ::core::option::Option<#private::SnapshotPolicy> = #snapshot;
+            const SNAPSHOT: #policy = #snapshot;
+            const STATE_VERSION: ::core::primitive::u32 = #state_version;
         }
     }
 }

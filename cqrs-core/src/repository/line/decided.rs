@@ -81,7 +81,7 @@ impl<A: Apply> Batch<A> {
             self.fold.happened_until = self.fold.happened_until.max(appended.recorded_at);
         }
         if let Some(event) = self.append.events.last() {
-            self.fold.last = Some(Last {
+            self.fold.now_at(Last {
                 version: appended.version(),
                 position: appended.position,
                 event_id: event.id,

@@ -43,16 +43,14 @@ impl<A: Apply> Repository<A> {
             match self.store.append(batch.append.clone()).await {
                 Ok(appended) => {
                     batch.committed(&commands, &appended);
-                    if let Some(snapshots) = &self.snapshots {
-                        snapshots.save_when_due(&line.stream, &mut batch.fold);
-                    }
+                    self.save_when_due(&line.stream, &mut batch.fold);
                     line.keep(batch.fold);
                     let outcomes = outcomes(&line.stream, &found, batch.decided, Some(&appended));
                     return self.answer(line, commands, outcomes).await;
                 }
                 Err(AppendError::Conflict { stream, expected, actual }) => {
                     // Others wrote: what was found is still the past, and is brought up to date.
-                    match self.fold_on(&line.stream, None, found).await {
+                    match self.fold_on(&line.stream, found).await {
                         Err(error) => return answer_all(commands, |_| Err(error.clone().into())),
                         Ok(Some(newer)) => line.keep(newer),
                         Ok(None) => {}
@@ -92,7 +90,7 @@ impl<A: Apply> Repository<A> {
         if fresh {
             return Ok(None);
         }
-        let newer = match self.fold_on(&line.stream, None, found.clone()).await? {
+        let newer = match self.fold_on(&line.stream, found.clone()).await? {
             Some(newer) => newer,
             None => self.fold(&line.stream, None).await?,
         };

@@ -1,6 +1,7 @@
 //! What `#[derive(Aggregate)]` says about a state.
 
 use std::fmt;
+use std::time::Duration;
 
 use cqrs_core::{Aggregate, Apply, Handle, SnapshotPolicy};
 
@@ -33,8 +34,17 @@ enum Door {
 }
 
 #[derive(Clone, Debug, Default, Aggregate)]
-#[aggregate(stream = "window", id = u64, event = AccountEvent, error = Refused, snapshot(every = 1))]
+#[aggregate(stream = "window", id = u64, event = AccountEvent, error = Refused, snapshot(older_than = "90m"))]
 struct Window;
+
+#[derive(Clone, Debug, Default, Aggregate)]
+#[aggregate(stream = "gate", id = u64, event = AccountEvent, error = Refused)]
+#[aggregate(snapshot(older_than = "2d", version = 7, every = 10))]
+struct Gate;
+
+#[derive(Clone, Debug, Default, Aggregate)]
+#[aggregate(stream = "hatch", id = u64, event = AccountEvent, error = Refused, snapshot(on_demand, version = 2))]
+struct Hatch;
 
 impl Apply for Account {
     fn apply(&mut self, event: &AccountEvent) {
@@ -53,9 +63,13 @@ impl Handle<i64> for Account {
 #[test]
 fn an_aggregate_knows_its_stream_and_its_snapshots() {
     assert_eq!((Account::CATEGORY, Door::CATEGORY, Window::CATEGORY), ("account", "door", "window"));
-    assert_eq!(Account::SNAPSHOT, Some(SnapshotPolicy::every(100, 3)));
-    assert_eq!(Window::SNAPSHOT, Some(SnapshotPolicy::every(1, 1)));
-    assert_eq!(Door::SNAPSHOT, None);
+    let hours = |hours: u64| Duration::from_secs(hours * 3_600);
+    let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+    assert_eq!((Account::SNAPSHOT, Account::STATE_VERSION), (SnapshotPolicy::every(100), 3));
+    assert_eq!((Window::SNAPSHOT, Window::STATE_VERSION), (SnapshotPolicy::older_than(minutes(90)), 1));
+    assert_eq!((Gate::SNAPSHOT, Gate::STATE_VERSION), (SnapshotPolicy::every(10).or_older_than(hours(48)), 7));
+    assert_eq!((Hatch::SNAPSHOT, Hatch::STATE_VERSION), (SnapshotPolicy::ON_DEMAND, 2));
+    assert_eq!((Door::SNAPSHOT, Door::STATE_VERSION), (SnapshotPolicy::NEVER, 1));
     assert!(matches!(Door::default(), Door::Open) && !matches!(Door::Shut, Door::Open));
 }
 

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use cqrs_core::in_memory::InMemoryEventStore;
 use cqrs_core::{
     Append, AppendError, Appended, CatchUpSubscription, EventId, EventStore, Filter, GlobalPosition, Head, Hint,
-    LogPage, ReadAll, ReadStream, StoreError, StoreId, StreamPage, Subscription,
+    ListStreams, LogPage, ReadAll, ReadStream, StoreError, StoreId, StreamList, StreamPage, Subscription,
 };
 
 use super::Faults;
@@ -68,6 +68,10 @@ impl EventStore for FaultyStore {
         let limit = read.limit.min(self.page);
         let call = self.inner.read_all(read.limit(limit));
         self.faults.around(self.reading, call, StoreError::Transient, StoreError::Permanent).await
+    }
+
+    async fn list_streams(&self, list: ListStreams) -> Result<StreamList, StoreError> {
+        self.inner.list_streams(list).await
     }
 
     async fn head(&self) -> Result<Head, StoreError> {
