@@ -9,6 +9,7 @@ mod variant;
 #[doc(hidden)]
 pub use variant::{decode_variant, encode_variant};
 
+use crate::claim::InvalidClaim;
 use crate::failure::Failure;
 
 /// A JSON document in UTF-8, kept byte for byte.
@@ -96,6 +97,9 @@ pub enum CodecError {
     /// The value has no JSON form.
     #[error("cannot encode as JSON")]
     Encode(#[source] Failure),
+    /// A field that claims a unique key, or releases one, holds a value that cannot be one.
+    #[error("cannot claim a key")]
+    Claim(#[from] InvalidClaim),
     /// An upcaster refused an older payload.
     #[error("cannot upcast {event_type}: {reason}")]
     Upcast {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::claim::Claims;
 use crate::id::{CausationId, CommandId, CorrelationId};
 use crate::metadata::{Metadata, TraceContext};
 use crate::recorded_event::RecordedEvent;
@@ -173,6 +174,7 @@ impl Context {
             tags: self.tags.clone(),
             data_subjects: self.data_subjects.clone(),
             key_id: self.key_id.clone(),
+            claims: Claims::default(),
             headers: self.headers.clone(),
         }
     }

@@ -1,5 +1,6 @@
 //! What happened: the typed events of a domain and how they become bytes.
 
+use crate::claim::{Claims, InvalidClaim};
 use crate::codec::{CodecError, Payload};
 use crate::name::EventType;
 
@@ -32,6 +33,15 @@ pub trait DomainEvent: Sized + Send + Sync + 'static {
     /// # Errors
     /// When a field cannot be represented in JSON.
     fn encode(&self) -> Result<Payload, CodecError>;
+
+    /// The unique keys that this event takes and releases; none unless told. Derived from `#[event(claim = "email")]` and
+    /// `#[event(release = "email")]` on its fields.
+    ///
+    /// # Errors
+    /// [`InvalidClaim`] for a value that is empty or too long.
+    fn claims(&self) -> Result<Claims, InvalidClaim> {
+        Ok(Claims::default())
+    }
 
     /// Decodes a recorded payload of `event_type` and appends the events that it stands for: usually one; none or
     /// several when an upcaster dropped or split it.

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
+use crate::claim::{ClaimChange, ClaimChanges, ClaimKey, Claims};
 use crate::event_store::{Head, InvalidAppend, Limits, StoreError};
 use crate::id::EventId;
 use crate::name::StreamName;
@@ -83,6 +84,16 @@ pub enum ImportError {
         /// The event id.
         id: EventId,
     },
+    /// An event takes a unique key that another stream holds.
+    #[error("event {id} takes {key}, which is held by {holder}")]
+    Claimed {
+        /// The event.
+        id: EventId,
+        /// The key.
+        key: ClaimKey,
+        /// The stream that holds it, by the log or an event before.
+        holder: StreamName,
+    },
     /// An event cannot be kept.
     #[error("invalid event")]
     Invalid(#[from] InvalidAppend),
@@ -103,23 +114,42 @@ pub struct ImportFacts {
     pub clock: Timestamp,
     /// The newest version of each stream that is imported to.
     pub heads: HashMap<StreamName, Option<Version>>,
+    /// The streams that hold the [keys](claimed_keys) of the events.
+    pub claims: HashMap<ClaimKey, StreamName>,
 }
 
-/// Checks events against the rules of an import, and where the log ends. Every store does so under its append lock.
+/// The unique keys that events take and release, each once. An event whose metadata cannot be decoded has none:
+/// [`check_import`] refuses it.
+#[must_use]
+pub fn claimed_keys(events: &[RecordedEvent]) -> Vec<ClaimKey> {
+    let claims: Vec<Claims> = events.iter().filter_map(|event| event.claims().ok()).collect();
+    let mut keys: Vec<ClaimKey> = claims.iter().flat_map(Claims::keys).cloned().collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+/// Checks events against the rules of an import, and where the log ends. Every store does so under its append lock, and
+/// writes what is answered with the events: what they change of the claims, each key once.
 ///
 /// # Errors
 /// [`ImportError`] names the first event that breaks a rule.
-pub fn check_import(events: &[RecordedEvent], facts: &ImportFacts, limits: &Limits) -> Result<(), ImportError> {
+pub fn check_import(
+    events: &[RecordedEvent],
+    facts: &ImportFacts,
+    limits: &Limits,
+) -> Result<Vec<ClaimChange>, ImportError> {
     let mut previous = facts.head.position;
     let mut earliest = facts.head.recorded_at.unwrap_or(Timestamp::MIN);
     let mut heads: HashMap<&StreamName, Option<Version>> = HashMap::new();
     let mut ids = HashSet::with_capacity(events.len());
+    let mut changes = ClaimChanges::default();
     for event in events {
         let id = event.id;
         if !ids.insert(id) {
             return Err(ImportError::EventIdReused { id });
         }
-        limits.check_recorded(event)?;
+        let metadata = limits.check_recorded(event)?;
         if event.position <= previous {
             return Err(ImportError::Position { id, position: event.position, previous });
         }
@@ -134,7 +164,10 @@ pub fn check_import(events: &[RecordedEvent], facts: &ImportFacts, limits: &Limi
             return Err(ImportError::Version { id, stream: event.stream.clone(), version: event.version, expected });
         }
         *head = Some(event.version);
+        let held = |key: &ClaimKey| facts.claims.get(key).cloned();
+        let added = changes.add(&event.stream, &metadata.claims, event.position, held);
+        added.map_err(|(key, holder)| ImportError::Claimed { id, key, holder })?;
         (previous, earliest) = (event.position, event.recorded_at);
     }
-    Ok(())
+    Ok(changes.into_changes())
 }

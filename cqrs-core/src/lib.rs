@@ -13,6 +13,7 @@ pub mod append_queue;
 mod as_of;
 mod backoff;
 mod checkpoint_store;
+mod claim;
 mod codec;
 mod command;
 mod event;
@@ -42,6 +43,7 @@ pub use aggregate::{Aggregate, Apply, Handle};
 pub use as_of::AsOf;
 pub use backoff::Backoff;
 pub use checkpoint_store::{Checkpoint, CheckpointStore, FencingToken, Generation};
+pub use claim::{ClaimChange, ClaimKey, Claims, InvalidClaim};
 pub use codec::{CodecError, Payload};
 pub use command::Context;
 pub use cqrs_derive::{Aggregate, DomainEvent, EventSet};
@@ -53,7 +55,7 @@ pub use event_store::{
 };
 pub use failure::Failure;
 pub use id::{AppendId, CausationId, CommandId, CorrelationId, EventId, MessageId, StoreId};
-pub use import::{ImportError, ImportEvents, ImportFacts, Imported, check_import};
+pub use import::{ImportError, ImportEvents, ImportFacts, Imported, check_import, claimed_keys};
 pub use json_lines::{JsonLinesError, read_json_lines, write_json_lines};
 pub use message::Message;
 pub use metadata::{Metadata, TraceContext};
@@ -78,6 +80,7 @@ pub use upcast::{Upcast, UpcastError};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::aggregate::Aggregate;
+    pub use crate::claim::{ClaimValue, Claims, InvalidClaim};
     pub use crate::codec::{CodecError, Payload, decode_variant, encode_variant};
     pub use crate::event::{DomainEvent, EventSet};
     pub use crate::name::EventType;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::claim::Claims;
 use crate::id::{AppendId, CausationId, CommandId, CorrelationId};
 
 /// What is known about an event besides its payload and its place in the log. Fields that are not set are not stored.
@@ -49,6 +50,9 @@ pub struct Metadata {
     /// The key under which personal fields are encrypted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_id: Option<String>,
+    /// The unique keys that the event takes and releases; set by the store from [`NewEvent`](crate::NewEvent).
+    #[serde(skip_serializing_if = "Claims::is_empty")]
+    pub claims: Claims,
     /// Anything else.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,

@@ -218,6 +218,14 @@ fn check_message_key(name: &str) -> Option<&'static str> {
         .or_else(|| name.chars().any(char::is_control).then_some("control characters are not allowed"))
 }
 
+/// What kind of key is claimed: part of a [`ClaimKey`](crate::ClaimKey).
+pub(crate) fn check_claim_scope(name: &str) -> Option<&'static str> {
+    within(name.len(), 64).or_else(|| {
+        let allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_' || c == b'.';
+        (!name.bytes().all(allowed)).then_some("only ASCII lower-case letters, digits, `_` and `.` are allowed")
+    })
+}
+
 impl StreamName {
     /// The stream of the aggregate `id` in `category`.
     ///

@@ -1,5 +1,6 @@
 //! Events as the log holds them: raw, and decoded.
 
+use crate::claim::Claims;
 use crate::codec::{CodecError, Payload};
 use crate::event::EventSet;
 use crate::id::EventId;
@@ -44,6 +45,19 @@ impl RecordedEvent {
     /// [`CodecError::Decode`] when the bytes are no metadata.
     pub fn metadata(&self) -> Result<Metadata, CodecError> {
         self.metadata.decode()
+    }
+
+    /// The unique keys that it takes and releases: a part of its metadata.
+    ///
+    /// # Errors
+    /// [`CodecError::Decode`] when the bytes are no metadata.
+    pub fn claims(&self) -> Result<Claims, CodecError> {
+        #[derive(serde::Deserialize)]
+        struct Part {
+            #[serde(default)]
+            claims: Claims,
+        }
+        self.metadata.decode::<Part>().map(|part| part.claims)
     }
 
     /// Decodes the payload and appends what it stands for: usually one event; none or several when an upcaster dropped or

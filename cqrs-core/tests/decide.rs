@@ -3,8 +3,8 @@
 
 use cqrs_core::in_memory::InMemoryEventStore;
 use cqrs_core::{
-    Append, AppendError, Condition, EventId, EventStore, EventType, ExpectedVersion, GlobalPosition, NewEvent, Payload,
-    ReadAll, RecordedEvent, StreamName, Version,
+    Append, AppendError, ClaimKey, Condition, EventId, EventStore, EventType, ExpectedVersion, GlobalPosition,
+    NewEvent, Payload, ReadAll, RecordedEvent, StreamName, Version,
 };
 use proptest::prelude::*;
 
@@ -22,19 +22,33 @@ fn expected() -> impl Strategy<Value = ExpectedVersion> {
     ]
 }
 
+fn key() -> impl Strategy<Value = ClaimKey> {
+    (0..3u8).prop_map(|number| ClaimKey::new("email", number.to_string()).unwrap())
+}
+
+/// Mostly none, so that other rules have their say.
+fn keys() -> impl Strategy<Value = Vec<ClaimKey>> {
+    prop_oneof![5 => Just(Vec::new()), 2 => prop::collection::vec(key(), 1..3)]
+}
+
 fn event() -> impl Strategy<Value = NewEvent> {
-    (stream(), 0..24u128, prop::bool::weighted(0.1)).prop_map(|(stream, id, other)| {
+    (stream(), 0..24u128, prop::bool::weighted(0.1), keys(), keys()).prop_map(|(stream, id, other, taken, released)| {
         let payload = if other { "{\"other\":true}" } else { "{}" };
         let event_type = EventType::new("account.deposited.v1").unwrap();
         let id: EventId = format!("{id:032x}").parse().unwrap();
-        NewEvent::raw(stream, event_type, Payload::from_bytes(payload)).with_id(id)
+        let event = NewEvent::raw(stream, event_type, Payload::from_bytes(payload)).with_id(id);
+        let event = taken.into_iter().fold(event, NewEvent::claiming);
+        released.into_iter().fold(event, NewEvent::releasing)
     })
 }
 
 fn append() -> impl Strategy<Value = Append> {
-    (prop::collection::vec(event(), 1..5), prop::collection::vec((stream(), expected()), 0..3)).prop_map(
-        |(events, conditions)| {
-            conditions.into_iter().fold(Append::new(events), |append, (of, expected)| append.expect(of, expected))
+    let unclaimed = prop_oneof![5 => Just(Vec::new()), 1 => prop::collection::vec(key(), 1..3)];
+    (prop::collection::vec(event(), 1..5), prop::collection::vec((stream(), expected()), 0..3), unclaimed).prop_map(
+        |(events, conditions, unclaimed)| {
+            let append =
+                conditions.into_iter().fold(Append::new(events), |append, (of, expected)| append.expect(of, expected));
+            unclaimed.into_iter().fold(append, Append::expect_unclaimed)
         },
     )
 }
@@ -61,11 +75,55 @@ fn is_same(new: &NewEvent, recorded: &RecordedEvent) -> bool {
         == (recorded.id, &recorded.stream, &recorded.event_type, &recorded.payload)
 }
 
+/// Streams and what their events take and release, in order.
+type Acts = Vec<(StreamName, Vec<ClaimKey>, Vec<ClaimKey>)>;
+
+fn acts_of(log: &[RecordedEvent]) -> Acts {
+    let act = |event: &RecordedEvent| {
+        let claims = event.claims().unwrap();
+        (event.stream.clone(), claims.taken, claims.released)
+    };
+    log.iter().map(act).collect()
+}
+
+/// Who holds a key: looked for from the end, the last one that took it and did not release it later.
+fn holder(acts: &Acts, key: &ClaimKey) -> Option<StreamName> {
+    let mut streams: Vec<&StreamName> = acts.iter().map(|(stream, ..)| stream).collect();
+    streams.sort_unstable();
+    streams.dedup();
+    let holds = |stream: &&&StreamName| {
+        let last = acts
+            .iter()
+            .rev()
+            .find(|(of, taken, released)| of == **stream && (taken.contains(key) || released.contains(key)));
+        last.is_some_and(|(_, taken, _)| taken.contains(key))
+    };
+    let holders: Vec<_> = streams.iter().filter(holds).collect();
+    assert!(holders.len() <= 1, "{key} is held by {holders:?}");
+    holders.first().map(|stream| (**stream).clone())
+}
+
+/// The first key that an append takes though another stream holds it, given what came before it.
+fn held_by_another(append: &Append, mut acts: Acts) -> Option<(ClaimKey, StreamName)> {
+    for event in &append.events {
+        let (stream, claims) = (&event.stream, &event.claims);
+        acts.push((stream.clone(), Vec::new(), claims.released.clone()));
+        for key in &claims.taken {
+            if let Some(other) = holder(&acts, key).filter(|holder| holder != stream) {
+                return Some((key.clone(), other));
+            }
+            acts.push((stream.clone(), vec![key.clone()], Vec::new()));
+        }
+    }
+    None
+}
+
 #[derive(Debug, PartialEq)]
 enum Verdict {
     Written,
     Repeated,
     Conflict(StreamName),
+    Claimed(ClaimKey, StreamName),
     Reused,
     Malformed,
 }
@@ -74,23 +132,29 @@ enum Verdict {
 fn verdict(append: &Append, log: &[RecordedEvent]) -> Verdict {
     let repeats = |index: usize| append.events[..index].iter().any(|event| event.id == append.events[index].id);
     let of = |condition: &Condition| match condition {
-        Condition::Stream { stream, .. } => stream.clone(),
-        other => unreachable!("the generator makes no {other:?}"),
+        Condition::Stream { stream, .. } => Some(stream.clone()),
+        _ => None,
     };
-    let streams: Vec<_> = append.conditions.iter().map(of).collect();
+    let streams: Vec<_> = append.conditions.iter().filter_map(of).collect();
     if (0..append.events.len()).any(repeats)
         || (1..streams.len()).any(|index| streams[..index].contains(&streams[index]))
+        || held_by_another(append, Vec::new()).is_some()
     {
         return Verdict::Malformed;
     }
+    let acts = acts_of(log);
     let conflict = append.conditions.iter().find_map(|condition| match condition {
-        Condition::Stream { stream, expected } if !expected.holds(head(log, stream)) => Some(stream.clone()),
+        Condition::Stream { stream, expected } if !expected.holds(head(log, stream)) => {
+            Some(Verdict::Conflict(stream.clone()))
+        }
+        Condition::Unclaimed { key } => holder(&acts, key).map(|holder| Verdict::Claimed(key.clone(), holder)),
         _ => None,
     });
     let known: Vec<Option<&RecordedEvent>> =
         append.events.iter().map(|event| log.iter().find(|recorded| recorded.id == event.id)).collect();
     if known.iter().all(Option::is_none) {
-        return conflict.map_or(Verdict::Written, Verdict::Conflict);
+        let claimed = || held_by_another(append, acts).map(|(key, holder)| Verdict::Claimed(key, holder));
+        return conflict.or_else(claimed).unwrap_or(Verdict::Written);
     }
     // What is known must be the same events, at the beginning, one after the other in each stream.
     let beginning = known.iter().take_while(|found| found.is_some()).count();
@@ -112,7 +176,7 @@ fn verdict(append: &Append, log: &[RecordedEvent]) -> Verdict {
     if beginning == known.len() && stands_where_expected {
         return Verdict::Repeated;
     }
-    conflict.map_or(Verdict::Reused, Verdict::Conflict)
+    conflict.unwrap_or(Verdict::Reused)
 }
 
 async fn log(store: &InMemoryEventStore) -> Vec<RecordedEvent> {
@@ -164,6 +228,9 @@ async fn check(steps: Vec<Step>) {
                     AppendError::Conflict { stream, expected, actual } => {
                         assert_eq!((&verdict, *actual), (&Verdict::Conflict(stream.clone()), head(&before, stream)));
                         assert_eq!(append.expected(stream), *expected);
+                    }
+                    AppendError::Claimed { key, holder } => {
+                        assert_eq!(verdict, Verdict::Claimed(key.clone(), holder.clone()));
                     }
                     AppendError::EventIdReused { id, stream, version } => {
                         assert_eq!(verdict, Verdict::Reused);

@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use cqrs_core::{
     EventId, ImportError, ImportEvents, ImportFacts, Imported, RecordedEvent, StreamName, Timestamp, check_import,
+    claimed_keys,
 };
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
+use crate::claims;
 use crate::copy_row::HEADER;
 use crate::error::{Meaning, meaning, store_error};
 use crate::event_store::{PgEventStore, read_head};
@@ -67,13 +69,15 @@ impl PgEventStore {
         }
         let clock: PgTimestamp = sql.query(&sql.clock).fetch_one(&mut *transaction).await?.try_get(0)?;
         let heads = self.heads(&mut transaction, events).await?;
-        let facts = ImportFacts { head, clock: clock.0, heads };
-        check_import(events, &facts, &self.limits()).map_err(Interrupted::Refused)?;
+        let held = claims::read(&mut transaction, sql, &claimed_keys(events)).await?.into_iter().collect();
+        let facts = ImportFacts { head, clock: clock.0, heads, claims: held };
+        let changes = check_import(events, &facts, &self.limits()).map_err(Interrupted::Refused)?;
         let mut copy = transaction.copy_in_raw(sql.import.as_str()).await?;
         for chunk in binary(events) {
             copy.send(chunk).await?;
         }
         copy.finish().await?;
+        claims::write(&mut transaction, sql, &changes).await?;
         let position = last.position.get().to_string();
         sql.query(&sql.notify).bind(position).execute(&mut *transaction).await?;
         let committed = transaction.commit().await;

@@ -6,6 +6,7 @@
 mod append_in;
 mod append_queue;
 mod checkpoint_store;
+mod claims;
 mod copy_row;
 mod error;
 mod event_store;

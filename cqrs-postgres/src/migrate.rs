@@ -10,6 +10,7 @@ use crate::statements::render;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "events", include_str!("../migrations/0001_events.sql")),
     (2, "append plans", include_str!("../migrations/0002_append_plans.sql")),
+    (3, "claims", include_str!("../migrations/0003_claims.sql")),
     (5, "outbox", include_str!("../migrations/0005_outbox.sql")),
 ];
 

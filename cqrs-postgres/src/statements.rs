@@ -36,6 +36,8 @@ statements! {
     lock_in = "event_store/lock_in.sql",
     heads = "event_store/heads.sql",
     existing = "event_store/existing.sql",
+    claims = "event_store/claims.sql",
+    claim = "event_store/claim.sql",
     clock = "event_store/clock.sql",
     import = "event_store/import.sql",
     imported = "event_store/imported.sql",

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use cqrs_core::append_queue::{DecidedGroup, Group, GroupError, GroupFacts, GroupWriter, Outcome, Queued, Wanted};
 use cqrs_core::{EventId, Existing, Failure, GlobalPosition, NewEvent, Payload, Timestamp, Version};
 
+use crate::claims;
 use crate::connection::{WriteConnection, rollback};
 use crate::error::{Meaning, meaning};
 use crate::facts::{Facts, json, json_ids};
@@ -37,8 +38,9 @@ impl GroupWriter for SqliteGroupWriter {
         let begin = || sqlx::query(BEGIN).bind(&streams).bind(&ids);
         let (mut connection, rows) = turn.run(begin).await.map_err(not_written)?;
         let Facts { last, heads, existing } = Facts::read(&rows).map_err(not_written)?;
+        let held = claims::read(&mut connection, &wanted.claims).await.map_err(not_written)?;
         let group = group.send();
-        let decided = GroupFacts::new(heads, existing).decide(group.iter().map(Queued::append));
+        let decided = GroupFacts::new(heads, existing).with_claims(held).decide(group.iter().map(Queued::append));
         let recorded_at = Timestamp::now().max(last.recorded_at.plus_micros(1));
         let events = place(group, &decided, last.position, recorded_at);
         if events.is_empty() {
@@ -46,9 +48,10 @@ impl GroupWriter for SqliteGroupWriter {
             turn.give_back(connection);
             return Ok(decided.outcomes(last.position, last.recorded_at));
         }
-        self.insert.and_commit(&mut connection, &events).await.map_err(not_inserted)?;
+        let first = last.position.next();
+        self.insert.and_commit(&mut connection, &events, &decided.claims(first)).await.map_err(not_inserted)?;
         turn.give_back(connection);
-        Ok(decided.outcomes(last.position.next(), recorded_at))
+        Ok(decided.outcomes(first, recorded_at))
     }
 
     async fn find(&mut self, ids: &[EventId]) -> Result<Vec<(EventId, Option<Existing>)>, GroupError> {

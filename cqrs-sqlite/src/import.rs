@@ -3,9 +3,13 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use cqrs_core::{EventId, ImportError, ImportEvents, ImportFacts, Imported, RecordedEvent, Timestamp, check_import};
+use cqrs_core::{
+    ClaimChange, EventId, ImportError, ImportEvents, ImportFacts, Imported, RecordedEvent, Timestamp, check_import,
+    claimed_keys,
+};
 use sqlx::SqliteConnection;
 
+use crate::claims;
 use crate::connection::rollback;
 use crate::error::{Meaning, meaning, store_error};
 use crate::event_store::{SqliteEventStore, packed, read_head};
@@ -30,35 +34,42 @@ impl ImportEvents for SqliteEventStore {
         let (mut connection, rows) = turn.run(begin).await.map_err(store_error)?;
         let facts = Facts::read(&rows).map_err(store_error)?;
         let decided = self.decide(&mut connection, &events, facts).await;
-        if let Ok(Imported { written: 1.., .. }) = decided {
+        if let Ok(Some(claims)) = &decided {
             let rows: Vec<_> = events.iter().map(row).collect();
-            self.insert().and_commit(&mut connection, &rows).await.map_err(not_imported)?;
+            self.insert().and_commit(&mut connection, &rows, claims).await.map_err(not_imported)?;
             self.newest().advance(last.position);
         } else {
             rollback(&mut connection).await.map_err(store_error)?;
         }
         turn.give_back(connection);
-        decided
+        Ok(match decided? {
+            Some(_) => Imported { written: events.len(), repeated: 0 },
+            None => Imported { written: 0, repeated: events.len() },
+        })
     }
 }
 
 impl SqliteEventStore {
-    /// What is to be written, under the write lock.
+    /// What the events change of the claims, when they are to be written; `None` when they were. Under the write lock.
     async fn decide(
         &self,
         connection: &mut SqliteConnection,
         events: &[RecordedEvent],
         facts: Facts,
-    ) -> Result<Imported, ImportError> {
+    ) -> Result<Option<Vec<ClaimChange>>, ImportError> {
         if !facts.existing.is_empty() && self.holds(connection, events).await.map_err(store_error)? {
-            return Ok(Imported { written: 0, repeated: events.len() });
+            return Ok(None);
         }
         let head = read_head(&mut *connection).await.map_err(store_error)?;
         let heads = facts.heads.into_iter().map(|(stream, version)| (stream, Some(version))).collect();
-        check_import(events, &ImportFacts { head, clock: Timestamp::now(), heads }, self.limits())?;
+        let wanted = claimed_keys(events);
+        let held = claims::read(&mut *connection, &wanted.iter().collect::<Vec<_>>()).await.map_err(store_error)?;
+        let claims = held.into_iter().collect();
+        let changes =
+            check_import(events, &ImportFacts { head, clock: Timestamp::now(), heads, claims }, self.limits())?;
         match facts.existing.first() {
             Some((id, _)) => Err(ImportError::EventIdReused { id: *id }),
-            None => Ok(Imported { written: events.len(), repeated: 0 }),
+            None => Ok(Some(changes)),
         }
     }
 

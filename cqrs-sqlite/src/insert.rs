@@ -1,9 +1,9 @@
 //! Events as rows: few statements, each prepared once.
 
-use cqrs_core::{EventId, EventType, GlobalPosition, Payload, StreamName, Timestamp, Version};
+use cqrs_core::{ClaimChange, EventId, EventType, GlobalPosition, Payload, StreamName, Timestamp, Version};
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr, SqliteConnection};
 
-use crate::statements;
+use crate::{claims, statements};
 
 /// Events in one statement at most: a power of two, so that any number of events is written by few statements, each
 /// prepared once.
@@ -47,15 +47,17 @@ impl Insert {
         Self { statements, last_statements }
     }
 
-    /// Writes the events, at least one, and commits.
+    /// Writes the events, at least one, and what they change of the claims, and commits.
     pub async fn and_commit(
         &self,
         connection: &mut SqliteConnection,
         mut rows: &[NewRow<'_>],
+        claims: &[ClaimChange],
     ) -> Result<(), NotInserted> {
         while let Some(power) = rows.len().min(STATEMENT_EVENTS).checked_ilog2() {
             let (now, later) = rows.split_at(1 << power);
-            let statements = if later.is_empty() { &self.last_statements } else { &self.statements };
+            let committing = later.is_empty() && claims.is_empty();
+            let statements = if committing { &self.last_statements } else { &self.statements };
             let mut query = sqlx::query(statements[power as usize].clone());
             for row in now {
                 query = query
@@ -70,9 +72,14 @@ impl Insert {
                     .bind(row.metadata.as_str());
             }
             let inserted = query.execute(&mut *connection).await;
-            inserted.map_err(|error| NotInserted { error, committing: later.is_empty() })?;
+            inserted.map_err(|error| NotInserted { error, committing })?;
             rows = later;
         }
-        Ok(())
+        match claims {
+            [] => Ok(()),
+            claims => claims::write_and_commit(connection, claims)
+                .await
+                .map_err(|error| NotInserted { error, committing: true }),
+        }
     }
 }

@@ -23,6 +23,7 @@
 
 mod append_queue;
 mod checkpoint_store;
+mod claims;
 mod connection;
 mod error;
 mod event_store;

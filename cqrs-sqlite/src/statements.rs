@@ -9,6 +9,8 @@ macro_rules! statements {
 statements! {
     APPEND = "event_store/append.sql",
     BEGIN = "event_store/begin.sql",
+    CLAIMS = "event_store/claims.sql",
+    CLAIM = "event_store/claim.sql",
     FIND = "event_store/find.sql",
     IMPORTED = "event_store/imported.sql",
     HEAD = "event_store/head.sql",

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Outcome;
+use crate::claim::{ClaimChange, ClaimChanges, ClaimKey};
 use crate::event_store::{Append, AppendError, Appended, Condition, Decision, Existing, Facts, decide};
 use crate::failure::Failure;
 use crate::id::EventId;
@@ -17,6 +18,8 @@ pub struct Wanted<'a> {
     pub streams: Vec<&'a StreamName>,
     /// The ids of its events.
     pub ids: Vec<EventId>,
+    /// The unique keys that it takes, releases or has conditions on, each once.
+    pub claims: Vec<&'a ClaimKey>,
 }
 
 impl<'a> Wanted<'a> {
@@ -25,11 +28,19 @@ impl<'a> Wanted<'a> {
         let mut wanted = Self::default();
         for append in group {
             wanted.streams.extend(append.events.iter().map(|event| &event.stream));
-            wanted.streams.extend(append.conditions.iter().map(|Condition::Stream { stream, .. }| stream));
+            for condition in &append.conditions {
+                match condition {
+                    Condition::Stream { stream, .. } => wanted.streams.push(stream),
+                    Condition::Unclaimed { key } => wanted.claims.push(key),
+                }
+            }
+            wanted.claims.extend(append.events.iter().flat_map(|event| event.claims.keys()));
             wanted.ids.extend(append.events.iter().map(|event| event.id));
         }
         wanted.streams.sort_unstable();
         wanted.streams.dedup();
+        wanted.claims.sort_unstable();
+        wanted.claims.dedup();
         wanted
     }
 }
@@ -40,6 +51,9 @@ pub struct GroupFacts {
     heads: HashMap<StreamName, Version>,
     existing: HashMap<EventId, Existing>,
     in_group: HashSet<EventId>,
+    claims: HashMap<ClaimKey, StreamName>,
+    /// By the events of the group; the first of them has position 1.
+    changes: ClaimChanges,
 }
 
 impl GroupFacts {
@@ -49,7 +63,14 @@ impl GroupFacts {
         existing: impl IntoIterator<Item = (EventId, Existing)>,
     ) -> Self {
         let (heads, existing) = (heads.into_iter().collect(), existing.into_iter().collect());
-        Self { heads, existing, in_group: HashSet::new() }
+        Self { heads, existing, ..Self::default() }
+    }
+
+    /// The same facts, with the streams that hold the wanted [claims](Wanted::claims).
+    #[must_use]
+    pub fn with_claims(mut self, claims: impl IntoIterator<Item = (ClaimKey, StreamName)>) -> Self {
+        self.claims.extend(claims);
+        self
     }
 
     /// Decides one by one.
@@ -84,6 +105,10 @@ impl GroupFacts {
             };
             self.heads.insert(event.stream.clone(), version);
             self.in_group.insert(event.id);
+            let position = GlobalPosition::new(self.in_group.len() as u64);
+            let logged = |key: &ClaimKey| self.claims.get(key).cloned();
+            // Decided: no other stream holds what it takes.
+            let _ = self.changes.add(&event.stream, &event.claims, position, logged);
             self.existing.insert(event.id, existing);
         }
     }
@@ -107,6 +132,10 @@ impl Facts for GroupFacts {
 
     fn existing(&self, id: EventId) -> Option<Existing> {
         self.existing.get(&id).cloned()
+    }
+
+    fn claim(&self, key: &ClaimKey) -> Option<StreamName> {
+        self.changes.holder(key, |key| self.claims.get(key).cloned())
     }
 }
 
@@ -133,6 +162,17 @@ impl DecidedGroup<'_> {
             Decided::Written(_, versions) => Some((index, versions.as_slice())),
             Decided::RepeatsGroup(_) | Decided::Done(_) => None,
         })
+    }
+
+    /// What the accepted appends change of the claims, each key once, when their events were written as for
+    /// [`outcomes`](Self::outcomes). It is written with them.
+    #[must_use]
+    pub fn claims(&self, first: GlobalPosition) -> Vec<ClaimChange> {
+        let mut changes = self.facts.changes.clone().into_changes();
+        for change in &mut changes {
+            change.position = GlobalPosition::new(first.get() + change.position.get() - 1);
+        }
+        changes
     }
 
     /// The outcome of each append of the group, when the events of the accepted ones were written one after the other from

@@ -2,7 +2,6 @@
 
 use crate::codec::Payload;
 use crate::event_store::{Append, AppendError, NewEvent};
-use crate::failure::Failure;
 
 /// Bytes that an event takes in the queue besides its payload and metadata, roughly.
 const OVERHEAD: usize = 256;
@@ -24,9 +23,7 @@ impl EncodedAppend {
         let mut metadata = Vec::with_capacity(append.events.len());
         let mut bytes = 0;
         for event in &append.events {
-            let mut with_append = event.metadata.clone();
-            with_append.append_id = Some(append.id);
-            let encoded = Payload::encode(&with_append).map_err(|error| AppendError::Permanent(Failure::new(error)))?;
+            let encoded = event.recorded_metadata(append.id)?;
             bytes += event.payload.len() + encoded.len() + OVERHEAD;
             metadata.push(encoded);
         }
@@ -39,7 +36,7 @@ impl EncodedAppend {
         &self.append
     }
 
-    /// Its events, each with its metadata encoded, the append's id included.
+    /// Its events, each with its metadata encoded, the append's id and the claims included.
     pub fn events(&self) -> impl ExactSizeIterator<Item = (&NewEvent, &Payload)> {
         self.append.events.iter().zip(&self.metadata)
     }

@@ -29,7 +29,7 @@ impl Queued {
         self.encoded.append()
     }
 
-    /// Its events, each with its metadata encoded, the append's id included.
+    /// Its events, each with its metadata encoded, the append's id and the claims included.
     pub fn events(&self) -> impl ExactSizeIterator<Item = (&NewEvent, &Payload)> {
         self.encoded.events()
     }

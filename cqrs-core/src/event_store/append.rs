@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::error::InvalidAppend;
+use super::error::{AppendError, InvalidAppend};
 use super::limits::Limits;
+use crate::claim::{ClaimChanges, ClaimKey, Claims};
 use crate::codec::{CodecError, Payload};
 use crate::event::DomainEvent;
+use crate::failure::Failure;
 use crate::id::{AppendId, EventId};
 use crate::metadata::Metadata;
 use crate::name::{EventType, StreamName};
@@ -27,21 +29,32 @@ pub struct NewEvent {
     pub metadata: Metadata,
     /// When it happened, where that is not now.
     pub occurred_at: Option<Timestamp>,
+    /// The unique keys that its stream takes and releases by it.
+    pub claims: Claims,
 }
 
 impl NewEvent {
-    /// Encodes a typed event under a new id.
+    /// Encodes a typed event under a new id, with the keys that it claims and releases.
     ///
     /// # Errors
-    /// As [`DomainEvent::encode`].
+    /// As [`DomainEvent::encode`]; [`CodecError::Claim`] as [`DomainEvent::claims`].
     pub fn encode<E: DomainEvent>(stream: StreamName, event: &E) -> Result<Self, CodecError> {
-        Ok(Self::raw(stream, EventType::from_static(event.event_type()), event.encode()?))
+        let encoded = Self::raw(stream, EventType::from_static(event.event_type()), event.encode()?);
+        Ok(Self { claims: event.claims()?, ..encoded })
     }
 
     /// An event with these bytes as payload, under a new id.
     #[must_use]
     pub fn raw(stream: StreamName, event_type: EventType, payload: Payload) -> Self {
-        Self { id: EventId::new(), stream, event_type, payload, metadata: Metadata::default(), occurred_at: None }
+        Self {
+            id: EventId::new(),
+            stream,
+            event_type,
+            payload,
+            metadata: Metadata::default(),
+            occurred_at: None,
+            claims: Claims::default(),
+        }
     }
 
     /// The same event under this id.
@@ -64,6 +77,51 @@ impl NewEvent {
         self.occurred_at = Some(time);
         self
     }
+
+    /// The same event, which takes a unique key for its stream: see [`Claims`].
+    ///
+    /// ```
+    /// # use cqrs_core::{EventType, InvalidName, Payload};
+    /// use cqrs_core::in_memory::InMemoryEventStore;
+    /// use cqrs_core::{Append, AppendError, ClaimKey, EventStore, NewEvent, StreamName};
+    ///
+    /// # fn event(stream: &str) -> Result<NewEvent, InvalidName> {
+    /// #     Ok(NewEvent::raw(StreamName::new(stream)?, EventType::new("user.signed_up.v1")?, Payload::from_bytes("{}")))
+    /// # }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = InMemoryEventStore::new();
+    /// let email = ClaimKey::new("email", "ann@example.com")?;
+    /// store.append(Append::new(vec![event("user-1")?.claiming(email.clone())])).await?;
+    ///
+    /// let refused = store.append(Append::new(vec![event("user-2")?.claiming(email.clone())])).await;
+    /// assert!(matches!(refused, Err(AppendError::Claimed { key, holder }) if key == email && holder.as_str() == "user-1"));
+    ///
+    /// store.append(Append::new(vec![event("user-1")?.releasing(email.clone())])).await?;
+    /// store.append(Append::new(vec![event("user-2")?.claiming(email)])).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn claiming(mut self, key: ClaimKey) -> Self {
+        self.claims.taken.push(key);
+        self
+    }
+
+    /// The same event, which releases a unique key that its stream holds: see [`Claims`].
+    #[must_use]
+    pub fn releasing(mut self, key: ClaimKey) -> Self {
+        self.claims.released.push(key);
+        self
+    }
+
+    /// The metadata as it is recorded: with what the store sets.
+    pub(crate) fn recorded_metadata(&self, append: AppendId) -> Result<Payload, AppendError> {
+        let mut metadata = self.metadata.clone();
+        metadata.append_id = Some(append);
+        metadata.claims = self.claims.clone();
+        Payload::encode(&metadata).map_err(|error| AppendError::Permanent(Failure::new(error)))
+    }
 }
 
 /// What must hold at the moment of the append.
@@ -76,6 +134,12 @@ pub enum Condition {
         stream: StreamName,
         /// What is expected of it.
         expected: ExpectedVersion,
+    },
+    /// No stream holds a unique key, not even one that the append writes to. An append that takes the key needs no such
+    /// condition.
+    Unclaimed {
+        /// The key.
+        key: ClaimKey,
     },
 }
 
@@ -104,6 +168,13 @@ impl Append {
         self
     }
 
+    /// The same append, on the condition that no stream holds `key`.
+    #[must_use]
+    pub fn expect_unclaimed(mut self, key: ClaimKey) -> Self {
+        self.conditions.push(Condition::Unclaimed { key });
+        self
+    }
+
     /// The ids of the events, in order.
     #[must_use]
     pub fn event_ids(&self) -> Vec<EventId> {
@@ -117,7 +188,7 @@ impl Append {
             .iter()
             .find_map(|condition| match condition {
                 Condition::Stream { stream: of, expected } if of == stream => Some(*expected),
-                Condition::Stream { .. } => None,
+                Condition::Stream { .. } | Condition::Unclaimed { .. } => None,
             })
             .unwrap_or(ExpectedVersion::Any)
     }
@@ -141,10 +212,23 @@ impl Append {
             limits.check(event)?;
         }
         let mut streams = HashSet::with_capacity(self.conditions.len());
-        for Condition::Stream { stream, .. } in &self.conditions {
-            if !streams.insert(stream) {
+        for condition in &self.conditions {
+            if let Condition::Stream { stream, .. } = condition
+                && !streams.insert(stream)
+            {
                 return Err(InvalidAppend::RepeatedCondition { stream: stream.clone() });
             }
+        }
+        self.check_claims()
+    }
+
+    /// Two streams cannot hold a key, whatever the log says of it.
+    fn check_claims(&self) -> Result<(), InvalidAppend> {
+        let mut changes = ClaimChanges::default();
+        for event in &self.events {
+            changes.add(&event.stream, &event.claims, GlobalPosition::START, |_| None).map_err(|(key, holder)| {
+                InvalidAppend::RepeatedClaim { key, streams: [holder, event.stream.clone()] }
+            })?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::append::{Append, Appended, Condition, NewEvent};
 use super::error::AppendError;
+use crate::claim::{ClaimChanges, ClaimKey};
 use crate::codec::Payload;
 use crate::id::EventId;
 use crate::name::{EventType, StreamName};
@@ -16,6 +17,8 @@ pub trait Facts {
     fn head(&self, stream: &StreamName) -> Option<Version>;
     /// The event with this id, where there is one.
     fn existing(&self, id: EventId) -> Option<Existing>;
+    /// The stream that holds a unique key.
+    fn claim(&self, key: &ClaimKey) -> Option<StreamName>;
 }
 
 /// An event that is in the log, as far as the decision needs it.
@@ -90,21 +93,41 @@ pub enum Decision {
 /// So: ids that are in the log must be the same events, a prefix of the append, one after the other in each stream. When all
 /// are there and stand where the condition puts them, it is a repetition. Otherwise a condition that does not hold is a
 /// conflict, and one that does would write an id twice.
+///
+/// Unique keys come last, when the append would be written: its events take and release them one after the other, see
+/// [`Claims`](crate::Claims). What was written once is a repetition, whoever holds its keys by now.
 pub fn decide(append: &Append, facts: &impl Facts) -> Decision {
     match repetition(append, facts) {
         Err(error) => Decision::Refuse(error),
         Ok(Some(appended)) => Decision::Repeated(appended),
         Ok(None) => match conflict(append, facts) {
             Some(error) => Decision::Refuse(error),
-            None => Decision::Write(versions(append, facts)),
+            None => match claimed(append, facts) {
+                Some(error) => Decision::Refuse(error),
+                None => Decision::Write(versions(append, facts)),
+            },
         },
     }
 }
 
 fn conflict(append: &Append, facts: &impl Facts) -> Option<AppendError> {
-    append.conditions.iter().find_map(|Condition::Stream { stream, expected }| {
-        let actual = facts.head(stream);
-        (!expected.holds(actual)).then(|| AppendError::Conflict { stream: stream.clone(), expected: *expected, actual })
+    append.conditions.iter().find_map(|condition| match condition {
+        Condition::Stream { stream, expected } => {
+            let (stream, expected, actual) = (stream.clone(), *expected, facts.head(stream));
+            (!expected.holds(actual)).then_some(AppendError::Conflict { stream, expected, actual })
+        }
+        Condition::Unclaimed { key } => {
+            facts.claim(key).map(|holder| AppendError::Claimed { key: key.clone(), holder })
+        }
+    })
+}
+
+/// The first key that an event takes though another stream holds it then.
+fn claimed(append: &Append, facts: &impl Facts) -> Option<AppendError> {
+    let mut changes = ClaimChanges::default();
+    append.events.iter().find_map(|event| {
+        let added = changes.add(&event.stream, &event.claims, GlobalPosition::START, |key| facts.claim(key));
+        added.err().map(|(key, holder)| AppendError::Claimed { key, holder })
     })
 }
 

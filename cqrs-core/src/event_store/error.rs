@@ -1,5 +1,6 @@
 //! What a caller of the event store has to decide on.
 
+use crate::claim::ClaimKey;
 use crate::failure::Failure;
 use crate::id::EventId;
 use crate::name::StreamName;
@@ -18,6 +19,15 @@ pub enum AppendError {
         expected: ExpectedVersion,
         /// Its newest version, `None` when it has no event.
         actual: Option<Version>,
+    },
+    /// A unique key that the append takes, or on the condition that nobody has it, is held by another stream. Nothing was
+    /// written, and the same append is refused until an event of the holder releases the key.
+    #[error("{key} is held by {holder}")]
+    Claimed {
+        /// The key.
+        key: ClaimKey,
+        /// The stream that holds it.
+        holder: StreamName,
     },
     /// An event id is in the log already, but as another event or elsewhere. Nothing was written.
     #[error("event id {id} is in use: version {version} of {stream}")]
@@ -74,6 +84,14 @@ pub enum InvalidAppend {
     RepeatedCondition {
         /// The stream.
         stream: StreamName,
+    },
+    /// Two streams take the same key.
+    #[error("{key} is taken for {} and for {}", streams[0], streams[1])]
+    RepeatedClaim {
+        /// The key.
+        key: ClaimKey,
+        /// The streams, in the order of the events.
+        streams: [StreamName; 2],
     },
     /// An event is too large.
     #[error("event {id} has {bytes} bytes, {limit} at most")]

@@ -2,8 +2,10 @@
 
 use super::append::NewEvent;
 use super::error::InvalidAppend;
+use crate::claim::ClaimKey;
 use crate::codec::Payload;
 use crate::id::EventId;
+use crate::metadata::Metadata;
 use crate::recorded_event::RecordedEvent;
 
 /// Limits that are checked before an append is sent.
@@ -40,12 +42,11 @@ impl Limits {
         Ok(())
     }
 
-    /// Checks an event that was recorded elsewhere.
-    pub(crate) fn check_recorded(&self, event: &RecordedEvent) -> Result<(), InvalidAppend> {
+    /// Checks an event that was recorded elsewhere, and gives its metadata.
+    pub(crate) fn check_recorded(&self, event: &RecordedEvent) -> Result<Metadata, InvalidAppend> {
         self.check_document(event.id, &event.payload, event.metadata.len())?;
         self.check_document(event.id, &event.metadata, 0)?;
-        let metadata = event.metadata();
-        metadata.map(drop).map_err(|_| InvalidAppend::Metadata { id: event.id, reason: "it is no metadata" })
+        event.metadata().map_err(|_| InvalidAppend::Metadata { id: event.id, reason: "it is no metadata" })
     }
 
     /// `others` bytes are written beside the document.
@@ -88,6 +89,7 @@ fn texts(event: &NewEvent) -> impl Iterator<Item = &str> {
         .chain(metadata.headers.keys())
         .chain(metadata.headers.values())
         .map(String::as_str)
+        .chain(event.claims.keys().map(ClaimKey::as_str))
 }
 
 /// Finds deep nesting and escaped NUL characters in bytes that are known to be JSON.

@@ -8,14 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{InMemorySnapshotStore, lock};
-use crate::codec::Payload;
+use crate::claim::{ClaimChange, ClaimChanges, ClaimKey};
 use crate::event_store::{
     Append, AppendError, Appended, Decision, Direction, EventStore, Existing, Facts, Filter, Head, Limits, ListStreams,
     LogPage, ReadAll, ReadStream, StoreError, StreamHead, StreamList, StreamPage, decide,
 };
-use crate::failure::Failure;
 use crate::id::{EventId, StoreId};
-use crate::import::{ImportError, ImportEvents, ImportFacts, Imported, check_import};
+use crate::import::{ImportError, ImportEvents, ImportFacts, Imported, check_import, claimed_keys};
 use crate::name::StreamName;
 use crate::recorded_event::RecordedEvent;
 use crate::stream::{GlobalPosition, Version};
@@ -38,6 +37,7 @@ struct Log {
     events: Vec<RecordedEvent>,
     streams: BTreeMap<StreamName, Vec<usize>>,
     ids: HashMap<EventId, usize>,
+    claims: HashMap<ClaimKey, StreamName>,
 }
 
 impl Default for InMemoryEventStore {
@@ -56,6 +56,7 @@ impl InMemoryEventStore {
                 events: Vec::new(),
                 streams: BTreeMap::new(),
                 ids: HashMap::new(),
+                claims: HashMap::new(),
             })),
             newest: Hint::new(),
             snapshots: InMemorySnapshotStore::new(),
@@ -88,6 +89,10 @@ impl Facts for Log {
             }
         })
     }
+
+    fn claim(&self, key: &ClaimKey) -> Option<StreamName> {
+        self.claims.get(key).cloned()
+    }
 }
 
 impl Log {
@@ -109,7 +114,13 @@ impl Log {
         events.iter().all(|event| self.ids.get(&event.id).is_some_and(|&index| self.events[index] == *event))
     }
 
-    fn extend(&mut self, events: Vec<RecordedEvent>) {
+    fn extend(&mut self, events: Vec<RecordedEvent>, claims: Vec<ClaimChange>) {
+        for ClaimChange { key, holder, .. } in claims {
+            match holder {
+                Some(holder) => self.claims.insert(key, holder),
+                None => self.claims.remove(&key),
+            };
+        }
         for event in events {
             let index = self.events.len();
             self.ids.insert(event.id, index);
@@ -123,22 +134,25 @@ impl Log {
         let recorded_at = last.map_or_else(Timestamp::now, |last| last.max(Timestamp::now()));
         let first_position = self.newest().next();
         let mut recorded = Vec::with_capacity(append.events.len());
+        let mut changes = ClaimChanges::default();
         for (event, version) in append.events.into_iter().zip(&versions) {
-            let mut metadata = event.metadata;
-            metadata.append_id = Some(append.id);
+            let metadata = event.recorded_metadata(append.id)?;
+            let position = GlobalPosition::new(first_position.get() + recorded.len() as u64);
+            // Decided: no other stream holds what it takes.
+            let _ = changes.add(&event.stream, &event.claims, position, |key| self.claim(key));
             recorded.push(RecordedEvent {
                 id: event.id,
                 event_type: event.event_type,
                 stream: event.stream,
                 version: *version,
-                position: GlobalPosition::new(first_position.get() + recorded.len() as u64),
+                position,
                 recorded_at,
                 occurred_at: event.occurred_at,
                 payload: event.payload,
-                metadata: Payload::encode(&metadata).map_err(|error| AppendError::Permanent(Failure::new(error)))?,
+                metadata,
             });
         }
-        self.extend(recorded);
+        self.extend(recorded, changes.into_changes());
         Ok(Appended { first_position, position: self.newest(), versions, recorded_at, repeated: false })
     }
 }
@@ -231,13 +245,14 @@ impl ImportEvents for InMemoryEventStore {
             return Ok(Imported { written: 0, repeated: events.len() });
         }
         let heads = events.iter().map(|event| (event.stream.clone(), log.head(&event.stream))).collect();
-        let facts = ImportFacts { head: log.end(), clock: Timestamp::now(), heads };
-        check_import(&events, &facts, &self.limits)?;
+        let held = claimed_keys(&events).into_iter().filter_map(|key| log.claim(&key).map(|holder| (key, holder)));
+        let facts = ImportFacts { head: log.end(), clock: Timestamp::now(), heads, claims: held.collect() };
+        let claims = check_import(&events, &facts, &self.limits)?;
         if let Some(event) = events.iter().find(|event| log.ids.contains_key(&event.id)) {
             return Err(ImportError::EventIdReused { id: event.id });
         }
         let written = events.len();
-        log.extend(events);
+        log.extend(events, claims);
         self.newest.advance(log.newest());
         Ok(Imported { written, repeated: 0 })
     }

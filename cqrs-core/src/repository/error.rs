@@ -1,5 +1,6 @@
 //! What a caller of a repository has to decide on.
 
+use crate::claim::ClaimKey;
 use crate::event_store::{AppendError, StoreError};
 use crate::failure::Failure;
 use crate::id::EventId;
@@ -24,6 +25,15 @@ pub enum ExecuteError<E: std::error::Error + Send + Sync + 'static> {
         /// Its newest version.
         actual: Option<Version>,
     },
+    /// A unique key that the command's events take is held by another aggregate. Nothing was written, and the command is
+    /// not tried again: it is for the caller to ask for another key.
+    #[error("{key} is held by {holder}")]
+    Claimed {
+        /// The key.
+        key: ClaimKey,
+        /// The stream that holds it.
+        holder: StreamName,
+    },
     /// The append was sent, and no answer came. [`EventStore::outcome`](crate::EventStore::outcome) tells what became of
     /// it; so does the same command under the same command id.
     #[error("no answer came; the events may or may not have been written")]
@@ -43,6 +53,7 @@ impl<E: std::error::Error + Send + Sync + 'static> From<AppendError> for Execute
     fn from(error: AppendError) -> Self {
         match error {
             AppendError::Conflict { stream, expected, actual } => Self::Conflict { stream, expected, actual },
+            AppendError::Claimed { key, holder } => Self::Claimed { key, holder },
             AppendError::Unknown { event_ids, .. } => Self::Unknown { event_ids },
             AppendError::Transient(failure) => Self::Transient(failure),
             AppendError::Permanent(failure) => Self::Permanent(failure),

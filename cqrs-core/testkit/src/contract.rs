@@ -51,6 +51,25 @@ macro_rules! event_store_contract {
                 a_dropped_append_is_written_wholly_or_not_at_all_and_its_outcome_is_final
                 a_dropped_append_can_be_repeated
                 dropped_appends_do_not_harm_their_neighbours;
+            [event_store::claims]:
+                a_key_is_held_by_the_stream_that_took_it
+                a_stream_may_take_again_what_it_holds
+                a_key_that_was_released_is_free
+                releasing_what_the_stream_does_not_hold_changes_nothing
+                an_event_releases_before_it_takes
+                the_events_of_an_append_take_and_release_in_order
+                an_append_that_is_refused_for_one_key_takes_and_releases_none
+                keys_of_other_scopes_and_other_letters_are_other_keys
+                an_event_takes_many_keys_of_the_longest_values
+                a_conflict_is_told_before_a_held_key
+                a_claiming_append_is_repeated_whoever_holds_the_key_by_now
+                two_streams_that_take_one_key_in_one_append_are_malformed
+                an_unclaimed_key_is_a_condition_that_takes_nothing
+                the_metadata_keeps_the_keys_and_not_their_values
+                of_fifty_parallel_sign_ups_one_wins_and_the_others_learn_who_did
+                parallel_duplicates_of_one_claiming_append_all_succeed_and_write_once
+                a_key_that_goes_from_hand_to_hand_is_never_in_two
+                claims_that_are_refused_do_not_harm_their_neighbours;
             [event_store::conditions]:
                 any_version_holds_for_every_stream
                 no_stream_holds_until_the_first_event
@@ -343,7 +362,11 @@ macro_rules! import_contract {
                 a_version_that_does_not_follow_is_refused
                 a_recorded_time_that_does_not_follow_or_lies_ahead_is_refused
                 an_event_id_that_is_in_use_is_refused
-                an_event_that_no_append_could_write_is_refused;
+                an_event_that_no_append_could_write_is_refused
+                claims_come_with_the_history
+                claims_go_through_json_lines_into_another_history
+                history_that_takes_what_another_stream_holds_is_refused
+                claims_that_are_none_are_refused;
         }
     };
 }

@@ -10,6 +10,7 @@ use cqrs_core::{
 
 pub mod appending;
 pub mod cancellation;
+pub mod claims;
 pub mod conditions;
 pub mod envelope;
 pub mod listing_streams;

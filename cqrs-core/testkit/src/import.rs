@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use cqrs_core::in_memory::InMemoryEventStore;
 use cqrs_core::{
-    Append, EventId, EventStore, EventType, GlobalPosition, ImportError, ImportEvents, Imported, NewEvent, Payload,
-    ReadAll, RecordedEvent, StreamName, Timestamp, Version, read_json_lines, write_json_lines,
+    Append, AppendError, ClaimKey, EventId, EventStore, EventType, GlobalPosition, ImportError, ImportEvents, Imported,
+    NewEvent, Payload, ReadAll, RecordedEvent, StreamName, Timestamp, Version, read_json_lines, write_json_lines,
 };
 
 /// A store that takes in history as well.
@@ -167,4 +167,75 @@ pub async fn an_event_that_no_append_could_write_is_refused(store: Store) {
     }
     let error = refuse(&store, vec![RecordedEvent { metadata: Payload::from_bytes(&b"7"[..]), ..old(1) }]).await;
     assert!(matches!(error, ImportError::Invalid(_)), "{error:?}");
+}
+
+fn ann() -> ClaimKey {
+    ClaimKey::new("email", "ann@example.com").expect("the suite names its keys well")
+}
+
+/// The `number`th of the history, which takes or releases a key.
+fn claiming(number: u64, what: &str) -> RecordedEvent {
+    let metadata = format!(r#"{{"actor":"import","claims":{{"{what}":["{}"]}}}}"#, ann().as_str());
+    RecordedEvent { metadata: Payload::from_bytes(metadata), ..old(number) }
+}
+
+/// An append to one of the streams of the history that takes the key.
+async fn take(store: &Store, stream: &StreamName) -> Result<cqrs_core::Appended, AppendError> {
+    let new = NewEvent::raw(stream.clone(), old(1).event_type, Payload::from_bytes(&b"{}"[..]));
+    store.append(Append::new(vec![new.claiming(ann())])).await
+}
+
+pub async fn claims_come_with_the_history(store: Store) {
+    let events = [claiming(1, "taken"), old(2), old(3)];
+    take_in(&store, &events).await;
+    let (a, b) = (&events[0].stream, &events[1].stream);
+    let refused = take(&store, b).await;
+    assert!(
+        matches!(&refused, Err(AppendError::Claimed { key, holder }) if *key == ann() && holder == a),
+        "{refused:?}"
+    );
+    take_in(&store, &[claiming(5, "released")]).await;
+    take(&store, b).await.expect("the key was released");
+}
+
+pub async fn claims_go_through_json_lines_into_another_history(store: Store) {
+    take_in(&store, &[claiming(1, "taken"), old(2), claiming(3, "released"), claiming(4, "taken")]).await;
+    let exported = log(&store).await;
+    let mut lines = Vec::new();
+    write_json_lines(&exported, &mut lines).expect("recorded events have lines");
+    let read: Vec<_> = read_json_lines(&lines[..]).collect::<Result<_, _>>().expect("the lines can be read");
+    let restored = cqrs_core::in_memory::InMemoryEventStore::new();
+    let restored: Store = Arc::new(restored);
+    take_in(&restored, &read).await;
+    for store in [&store, &restored] {
+        let refused = take(store, &old(1).stream).await;
+        assert!(
+            matches!(&refused, Err(AppendError::Claimed { holder, .. }) if *holder == old(2).stream),
+            "{refused:?}"
+        );
+    }
+}
+
+pub async fn history_that_takes_what_another_stream_holds_is_refused(store: Store) {
+    let twice = vec![claiming(1, "taken"), claiming(2, "taken")];
+    let id = twice[1].id;
+    let error = refuse(&store, twice).await;
+    assert!(
+        matches!(&error, ImportError::Claimed { id: of, key, holder }
+            if *of == id && *key == ann() && *holder == old(1).stream),
+        "{error:?}"
+    );
+    take_in(&store, &[claiming(1, "taken")]).await;
+    let error = refuse(&store, vec![claiming(2, "taken")]).await;
+    assert!(matches!(&error, ImportError::Claimed { holder, .. } if *holder == old(1).stream), "{error:?}");
+    take_in(&store, &[claiming(3, "released"), RecordedEvent { version: Version::FIRST, ..claiming(4, "taken") }])
+        .await;
+}
+
+pub async fn claims_that_are_none_are_refused(store: Store) {
+    for claims in [r#"{"taken":["ann@example.com"]}"#, r#"{"taken":"email"}"#, "7"] {
+        let metadata = Payload::from_bytes(format!(r#"{{"claims":{claims}}}"#));
+        let error = refuse(&store, vec![RecordedEvent { metadata, ..old(1) }]).await;
+        assert!(matches!(error, ImportError::Invalid(_)), "{error:?}");
+    }
 }

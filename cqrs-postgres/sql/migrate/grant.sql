@@ -1,7 +1,9 @@
--- What a service needs: it appends and reads events, and can change or remove none. It uses the outbox as it likes.
+-- What a service needs: it appends and reads events, and can change or remove none. Claims change as events say only. It
+-- uses the outbox as it likes.
 grant usage on schema {schema} to {role};
 grant select on {schema}.store to {role};
 grant select, insert on {schema}.events to {role};
+grant select, insert, update on {schema}.claims to {role};
 grant execute on function {schema}.append_events to {role};
 grant execute on function {schema}.lock_appends, {schema}.enqueue to {role};
 grant select, insert, update, delete on {schema}.snapshots, {schema}.checkpoints, {schema}.outbox, {schema}.outbox_lanes to {role};

@@ -46,21 +46,34 @@ pub(super) struct Written {
 }
 
 impl Plan {
-    /// `None` when not all of the appends can succeed, or an event id stands in two of them.
+    /// `None` when not all of the appends can succeed, or an event id stands in two of them, or one of them has to do with
+    /// claims, which have to be looked up.
     pub fn of<'a>(appends: impl IntoIterator<Item = &'a Append>) -> Option<Self> {
+        Self::when(appends, false)
+    }
+
+    /// As [`of`](Self::of), for appends that were decided: their claims hold.
+    pub fn of_decided<'a>(appends: impl IntoIterator<Item = &'a Append>) -> Option<Self> {
+        Self::when(appends, true)
+    }
+
+    fn when<'a>(appends: impl IntoIterator<Item = &'a Append>, claims_hold: bool) -> Option<Self> {
         let mut plan = Self::default();
         let mut indexes: HashMap<&StreamName, usize> = HashMap::new();
         let mut ids: HashSet<EventId> = HashSet::new();
         for append in appends {
             for condition in &append.conditions {
-                let Condition::Stream { stream, expected } = condition else {
-                    return None;
-                };
-                let index = plan.stream(stream, &mut indexes);
-                plan.streams[index].expect(*expected)?;
+                match condition {
+                    Condition::Stream { stream, expected } => {
+                        let index = plan.stream(stream, &mut indexes);
+                        plan.streams[index].expect(*expected)?;
+                    }
+                    Condition::Unclaimed { .. } if claims_hold => {}
+                    _ => return None,
+                }
             }
             for event in &append.events {
-                if !ids.insert(event.id) {
+                if !ids.insert(event.id) || !(claims_hold || event.claims.is_empty()) {
                     return None;
                 }
                 let stream = plan.stream(&event.stream, &mut indexes);
@@ -120,7 +133,7 @@ impl PlannedStream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cqrs_core::{EventType, NewEvent, Payload};
+    use cqrs_core::{ClaimKey, EventType, NewEvent, Payload};
 
     fn append(stream: &str, events: usize, expected: ExpectedVersion) -> Append {
         let stream = StreamName::new(stream).unwrap();
@@ -162,6 +175,20 @@ mod tests {
     fn a_repeated_event_id_is_not_planned() {
         let one = append("a-1", 1, ExpectedVersion::Any);
         assert!(Plan::of(&[one.clone(), one]).is_none());
+    }
+
+    #[test]
+    fn claims_are_planned_when_they_are_decided() {
+        let key = || ClaimKey::new("email", "ann@example.com").unwrap();
+        let plain = append("a-1", 1, ExpectedVersion::Any);
+        let guarded = plain.clone().expect_unclaimed(key());
+        let [mut taking, mut releasing] = [plain.clone(), plain];
+        taking.events[0].claims.taken.push(key());
+        releasing.events[0].claims.released.push(key());
+        for one in [guarded, taking, releasing] {
+            assert!(Plan::of(&[one.clone()]).is_none());
+            assert!(Plan::of_decided(&[one]).is_some());
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::plan::Plan;
 use super::statement;
+use crate::claims;
 use crate::row::{existing, to_version};
 use crate::settings::Settings;
 use crate::statements::Statements;
@@ -39,9 +40,10 @@ pub(crate) async fn write_locked(
     let accepted: Vec<&EncodedAppend> = decided.accepted().map(|(index, _)| group[index]).collect();
     let mut at = (GlobalPosition::START, Timestamp::MIN);
     if !accepted.is_empty() {
-        let plan = Plan::of(accepted.iter().map(|encoded| encoded.append())).ok_or_else(disagreed)?;
+        let plan = Plan::of_decided(accepted.iter().map(|encoded| encoded.append())).ok_or_else(disagreed)?;
         let written = statement::write(connection, sql, accepted, &plan).await?.ok_or_else(disagreed)?;
         at = (GlobalPosition::new(written.first_position), written.recorded_at);
+        claims::write(connection, sql, &decided.claims(at.0)).await?;
     }
     Ok(decided.outcomes(at.0, at.1))
 }
@@ -77,7 +79,8 @@ async fn read_facts(
     for (stream, row) in wanted.streams.into_iter().zip(&rows) {
         heads.extend(to_version(row.try_get(0)?).map(|version| (stream.clone(), version)));
     }
-    Ok(GroupFacts::new(heads, read_existing(connection, sql, &wanted.ids).await?))
+    let held = claims::read(&mut *connection, sql, wanted.claims).await?;
+    Ok(GroupFacts::new(heads, read_existing(connection, sql, &wanted.ids).await?).with_claims(held))
 }
 
 async fn read_existing(

@@ -88,7 +88,7 @@ async fn a_file_of_a_newer_version_is_refused_and_left_as_it_is() {
     file.execute("pragma user_version = 99; pragma wal_checkpoint(truncate)").await.unwrap();
     let (error, message) = refused(&file).await;
     assert!(matches!(error, OpenError::Newer { format: 99, .. }), "{error:?}");
-    assert!(message.contains("format 99, newer than 1"), "{message}");
+    assert!(message.contains("format 99, newer than"), "{message}");
 }
 
 #[tokio::test]

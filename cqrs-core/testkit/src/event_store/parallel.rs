@@ -10,7 +10,7 @@ use cqrs_core::{
 use super::{Store, append, assert_conflict, assert_log_is_sound, event, events, ids, log, new_ids, stream, stream_of};
 
 /// Runs tasks side by side on the threads of the runtime and gives their results in order.
-async fn together<T: Send + 'static>(
+pub(super) async fn together<T: Send + 'static>(
     tasks: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
 ) -> Vec<T> {
     let running: Vec<_> = tasks.into_iter().map(tokio::spawn).collect();
