@@ -2,6 +2,8 @@
 
 #[path = "derive/behaviour/aggregates.rs"]
 mod aggregates;
+#[path = "derive/behaviour/claims.rs"]
+mod claims;
 #[path = "derive/behaviour/fingerprints.rs"]
 mod fingerprints;
 #[path = "derive/behaviour/generics.rs"]

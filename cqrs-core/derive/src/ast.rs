@@ -1,9 +1,9 @@
 //! What a derive reads from its input: the parts of the type that matter, with their attributes.
 
-use syn::{Attribute, Data, DeriveInput, Field, Fields, Ident, Path, Type, parse_quote_spanned};
+use syn::{Attribute, Data, DeriveInput, Fields, Ident, Member, Path, Type, parse_quote_spanned};
 
 use crate::attr::aggregate::AggregateAttr;
-use crate::attr::event::{EventAttr, Place, parse_event_set};
+use crate::attr::event::{ClaimAttr, EventAttr, Place, parse_event_set};
 use crate::errors::Errors;
 use crate::expand::span;
 
@@ -23,16 +23,24 @@ pub struct Kind<'a> {
     pub attrs: &'a [Attribute],
     pub fields: &'a Fields,
     pub attr: EventAttr,
+    pub claims: Vec<Claim<'a>>,
+}
+
+/// A field that holds a unique key.
+pub struct Claim<'a> {
+    pub member: Member,
+    pub ty: &'a Type,
+    pub attr: ClaimAttr,
 }
 
 /// The input of `#[derive(EventSet)]`.
 pub struct Set<'a> {
     pub item: &'a DeriveInput,
     pub krate: Path,
-    pub members: Vec<Member<'a>>,
+    pub members: Vec<SetMember<'a>>,
 }
 
-pub struct Member<'a> {
+pub struct SetMember<'a> {
     pub ident: &'a Ident,
     pub ty: &'a Type,
 }
@@ -59,6 +67,7 @@ impl<'a> Events<'a> {
                     attrs: &variant.attrs,
                     fields: &variant.fields,
                     attr: EventAttr::parse(&variant.attrs, Place::Variant, errors),
+                    claims: claims(&variant.fields, errors),
                 };
                 data.variants.iter().map(kind).collect()
             }
@@ -71,15 +80,13 @@ impl<'a> Events<'a> {
                     domain: None,
                     ..EventAttr::parse(&item.attrs, place, &mut Errors::default())
                 },
+                claims: claims(&data.fields, errors),
             }],
             Data::Union(data) => {
                 errors.on(data.union_token, "an event is an enum or a struct, a union cannot be read back");
                 Vec::new()
             }
         };
-        for field in kinds.iter().flat_map(|kind| kind.fields) {
-            refuse_attr(field, "event", errors);
-        }
         Self { item, is_enum: place == Place::Enum, attr, kinds }
     }
 
@@ -88,10 +95,11 @@ impl<'a> Events<'a> {
     }
 }
 
-fn refuse_attr(field: &Field, name: &str, errors: &mut Errors) {
-    for attr in field.attrs.iter().filter(|attr| attr.path().is_ident(name)) {
-        errors.on(attr, format_args!("`#[{name}(…)]` stands on a type or a variant, not on a field"));
-    }
+fn claims<'a>(fields: &'a Fields, errors: &mut Errors) -> Vec<Claim<'a>> {
+    let claim = |(member, field): (Member, &'a syn::Field)| {
+        Some(Claim { member, ty: &field.ty, attr: ClaimAttr::parse(&field.attrs, errors)? })
+    };
+    fields.members().zip(fields).filter_map(claim).collect()
 }
 
 impl<'a> Set<'a> {
@@ -103,7 +111,7 @@ impl<'a> Set<'a> {
                 for variant in &data.variants {
                     match (&variant.fields, variant.fields.iter().next()) {
                         (Fields::Unnamed(fields), Some(field)) if fields.unnamed.len() == 1 => {
-                            members.push(Member { ident: &variant.ident, ty: &field.ty });
+                            members.push(SetMember { ident: &variant.ident, ty: &field.ty });
                         }
                         _ => errors.on(
                             variant,

@@ -37,6 +37,7 @@ pub fn events<'a>(events: &'a Events<'a>, errors: &mut Errors) -> Vec<Named<'a>>
             serde::check_variant(kind.attrs, errors);
         }
         fields(kind, errors);
+        scopes(kind, errors);
         let action = action(kind, errors);
         let chain = chain(kind, errors);
         if let (Some(domain), Some(action), Some(chain)) = (&domain, action, chain) {
@@ -140,6 +141,22 @@ fn fields(kind: &Kind, errors: &mut Errors) {
         0 => errors.on(fields, format_args!("`{ident}` holds nothing: remove the parentheses")),
         1 => {}
         _ => errors.on(fields, format_args!("use named fields: `{ident} {{ … }}`. They are recorded as a list otherwise, in which a field can be neither added nor removed later")),
+    }
+}
+
+fn scopes(kind: &Kind, errors: &mut Errors) {
+    for claim in &kind.claims {
+        let scope = &claim.attr.scope;
+        let value = scope.value();
+        if name::is_scope(&value) {
+            continue;
+        }
+        let better = name::snake_case(&value);
+        let hint = if name::is_scope(&better) { format!(": write `{better}`") } else { String::new() };
+        errors.on(
+            scope,
+            format_args!("the kind of a key is 1 to 64 ASCII lower-case letters, digits, `_` and `.`{hint}"),
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 //! uses the type gets no errors of its own.
 
 mod aggregate;
+mod claims;
 mod domain_event;
 mod event_set;
 

@@ -35,6 +35,12 @@ pub fn is_category(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(allowed)
 }
 
+/// 1 to 64 ASCII lower-case letters, digits, `_` or `.`: what kind of key is claimed.
+pub fn is_scope(name: &str) -> bool {
+    let allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_' || c == b'.';
+    (1..=64).contains(&name.len()) && name.bytes().all(allowed)
+}
+
 /// In bytes.
 pub const LONGEST_EVENT_TYPE: usize = 128;
 
@@ -69,6 +75,8 @@ mod tests {
             assert!(!is_domain(bad), "{bad}");
         }
         assert!(is_category("Account_2.b") && is_category(&"x".repeat(64)));
+        assert!(is_scope("shop.e_mail2") && is_scope(&"x".repeat(64)));
+        assert!(!is_scope("") && !is_scope("E_mail") && !is_scope("e-mail") && !is_scope(&"x".repeat(65)));
         assert!(!is_category("") && !is_category("a-b") && !is_category(&"x".repeat(65)));
     }
 }

@@ -12,6 +12,7 @@ pub enum Place {
     Enum,
     Variant,
     Struct,
+    Field,
 }
 
 impl Place {
@@ -20,6 +21,7 @@ impl Place {
             Self::Enum => &["domain", "crate"],
             Self::Variant => &["name", "version", "upcast_from"],
             Self::Struct => &["domain", "name", "version", "upcast_from", "crate"],
+            Self::Field => &["claim", "release"],
         }
     }
 
@@ -27,6 +29,7 @@ impl Place {
         match self {
             Self::Enum | Self::Struct => "#[event(domain = \"account\")]",
             Self::Variant => "#[event(version = 2)]",
+            Self::Field => "#[event(claim = \"email\")]",
         }
     }
 
@@ -35,6 +38,7 @@ impl Place {
             Self::Enum => "an enum",
             Self::Variant => "a variant",
             Self::Struct => "a struct",
+            Self::Field => "a field",
         }
     }
 }
@@ -82,6 +86,42 @@ impl EventAttr {
     }
 }
 
+/// What an event does with the unique key that a field holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum ClaimKind {
+    Claim,
+    Release,
+}
+
+/// `#[event(claim = "email")]` or `#[event(release = "email")]`.
+pub struct ClaimAttr {
+    pub kind: ClaimKind,
+    pub scope: LitStr,
+}
+
+impl ClaimAttr {
+    /// That of a field, where it has one.
+    pub fn parse(attrs: &[Attribute], errors: &mut Errors) -> Option<Self> {
+        let mut this = None;
+        each_item(attrs, "event", Place::Field.example(), errors, |key, input, _| {
+            let (kind, example) = match key.to_string().as_str() {
+                "claim" => (ClaimKind::Claim, "claim = \"email\""),
+                "release" => (ClaimKind::Release, "release = \"email\""),
+                _ => return Err(misplaced(key, Place::Field)),
+            };
+            let attr = Self { kind, scope: string(key, input, example)? };
+            if this.as_ref().is_some_and(|other: &Self| other.kind != kind) {
+                return Err(Error::new(
+                    key.span(),
+                    "a field is claimed or released, not both: an event that keeps a key says nothing about it",
+                ));
+            }
+            once(&mut this, key, attr)
+        });
+        this
+    }
+}
+
 /// The path that `#[event_set(crate = …)]` gives.
 pub fn parse_event_set(attrs: &[Attribute], errors: &mut Errors) -> Option<Path> {
     let mut krate = None;
@@ -105,6 +145,12 @@ fn misplaced(key: &Ident, place: Place) -> Error {
         }
         ("name" | "version" | "upcast_from", Place::Enum) => {
             format!("`{name}` is about one event: move it to the variant that it is meant for")
+        }
+        ("name" | "version" | "upcast_from" | "domain" | "crate", Place::Field) => {
+            format!("`{name}` is about a whole event or type, not about a field, on which `#[event(…)]` takes {known}")
+        }
+        ("claim" | "release", _) => {
+            format!("`{name}` is about one field: move it to the field that holds the key")
         }
         ("domain" | "crate", Place::Variant) => {
             format!("`{name}` is the same for all variants: move it to the enum")

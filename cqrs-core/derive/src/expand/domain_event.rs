@@ -2,7 +2,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::{DeriveInput, parse_quote};
 
-use super::{bounded, span};
+use super::{bounded, claims, span};
 use crate::ast::Events;
 use crate::check::{self, Named};
 use crate::errors::Errors;
@@ -27,13 +27,12 @@ fn implement(events: &Events, body: &TokenStream) -> TokenStream {
     if item.generics.lifetimes().next().is_some() {
         return TokenStream::new();
     }
-    let generics = bounded(
-        item,
-        [
-            parse_quote!(Self: ::core::marker::Send + ::core::marker::Sync + 'static),
-            parse_quote!(Self: #krate::__private::Serialize + #krate::__private::DeserializeOwned),
-        ],
-    );
+    let mut bounds = vec![
+        parse_quote!(Self: ::core::marker::Send + ::core::marker::Sync + 'static),
+        parse_quote!(Self: #krate::__private::Serialize + #krate::__private::DeserializeOwned),
+    ];
+    bounds.extend(claims::bounds(events));
+    let generics = bounded(item, bounds);
     let ident = &item.ident;
     let (params, _, bounds) = generics.split_for_impl();
     let (_, args, _) = item.generics.split_for_impl();
@@ -53,6 +52,7 @@ fn body(events: &Events, named: &[Named]) -> TokenStream {
     let current: Vec<&str> = named.iter().map(|named| named.event_type.as_str()).collect();
     let older = named.iter().flat_map(|named| named.older.iter().map(|(event_type, _)| event_type));
     let fingerprint = fingerprint(events, named);
+    let claims = claims::expand(events);
 
     let (event_type, encode) = if events.is_enum {
         let variants = named.iter().map(|named| named.kind.ident);
@@ -99,6 +99,8 @@ fn body(events: &Events, named: &[Named]) -> TokenStream {
         fn encode(&self) -> ::core::result::Result<#private::Payload, #private::CodecError> {
             #encode
         }
+
+        #claims
 
         fn decode(
             event_type: &str,
