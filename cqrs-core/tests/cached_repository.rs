@@ -5,6 +5,8 @@
 mod as_of;
 #[path = "repository/cache.rs"]
 mod cache;
+#[path = "repository/claims.rs"]
+mod claims;
 #[path = "repository/conflicts.rs"]
 mod conflicts;
 #[path = "repository/context.rs"]

@@ -1,10 +1,11 @@
 //! The rules of an append, against a naive model that keeps the whole log and looks everything up.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails is what it is for")]
 
+use cqrs_core::append_queue::{GroupFacts, Wanted};
 use cqrs_core::in_memory::InMemoryEventStore;
 use cqrs_core::{
-    Append, AppendError, ClaimKey, Condition, EventId, EventStore, EventType, ExpectedVersion, GlobalPosition,
-    NewEvent, Payload, ReadAll, RecordedEvent, StreamName, Version,
+    Append, AppendError, Appended, ClaimKey, Condition, EventId, EventStore, EventType, Existing, ExpectedVersion,
+    GlobalPosition, Limits, NewEvent, Payload, ReadAll, RecordedEvent, StreamName, Timestamp, Version,
 };
 use proptest::prelude::*;
 
@@ -251,7 +252,71 @@ async fn check(steps: Vec<Step>) {
     assert_eq!(log(&store).await, before);
 }
 
+fn existing(event: &RecordedEvent) -> (EventId, Existing) {
+    let existing = Existing {
+        stream: event.stream.clone(),
+        version: event.version,
+        position: event.position,
+        recorded_at: event.recorded_at,
+        event_type: event.event_type.clone(),
+        payload: event.payload.clone(),
+    };
+    (event.id, existing)
+}
+
+/// But for the time, which is drawn anew.
+fn answer(outcome: Result<Appended, AppendError>) -> String {
+    format!("{:?}", outcome.map(|appended| Appended { recorded_at: Timestamp::MIN, ..appended }))
+}
+
+async fn check_group(before: Vec<Append>, group: Vec<Append>) {
+    let store = InMemoryEventStore::new();
+    for append in before {
+        let _ = store.append(append).await;
+    }
+    let group: Vec<_> = group.into_iter().filter(|append| append.check(&Limits::default()).is_ok()).collect();
+    let log_before = log(&store).await;
+    let wanted = Wanted::of(&group);
+    let heads = wanted.streams.into_iter().filter_map(|stream| Some((stream.clone(), head(&log_before, stream)?)));
+    let known = log_before.iter().filter(|event| wanted.ids.contains(&event.id)).map(existing);
+    let acts = acts_of(&log_before);
+    let held = wanted.claims.into_iter().filter_map(|key| Some((key.clone(), holder(&acts, key)?)));
+    let decided = GroupFacts::new(heads, known).with_claims(held).decide(&group);
+    let first = store.head().await.unwrap().position.next();
+    let changes = decided.claims(first);
+    let together: Vec<_> = decided.outcomes(first, Timestamp::MIN).into_iter().map(answer).collect();
+    let mut one_by_one = Vec::new();
+    for append in group {
+        one_by_one.push(answer(store.append(append).await));
+    }
+    assert_eq!(together, one_by_one);
+    let after = log(&store).await;
+    for number in 0..3u8 {
+        let key = ClaimKey::new("email", number.to_string()).unwrap();
+        let now = holder(&acts_of(&after), &key);
+        match changes.iter().find(|change| change.key == key) {
+            None => assert_eq!(now, holder(&acts, &key), "a claim that is not changed stays"),
+            Some(change) => {
+                assert_eq!(now, change.holder);
+                let event = after.iter().find(|event| event.position == change.position).unwrap();
+                let claims = event.claims().unwrap();
+                let said = if now.is_some() { &claims.taken } else { &claims.released };
+                assert!(change.position >= first && said.contains(&key), "the event that says so: {change:?}");
+            }
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn a_group_is_decided_as_one_append_after_the_other(
+        before in prop::collection::vec(append(), 0..8),
+        group in prop::collection::vec(append(), 0..12),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(check_group(before, group));
+    }
+
     #[test]
     fn a_success_is_in_the_log_once_and_a_refusal_changes_nothing(steps in prop::collection::vec(step(), 1..40)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

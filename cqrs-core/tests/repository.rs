@@ -3,6 +3,8 @@
 
 #[path = "repository/as_of.rs"]
 mod as_of;
+#[path = "repository/claims.rs"]
+mod claims;
 #[path = "repository/conflicts.rs"]
 mod conflicts;
 #[path = "repository/context.rs"]

@@ -8,6 +8,7 @@ use cqrs_testkit::sample::{Account, AccountId, Deposit, Open, Withdraw};
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 
+use super::claims::{ChangeEmail, LogIn, SignUp, User};
 use super::counter::{Add, Counter, FillUpTo, TopUpTo, id};
 use super::watched_store::WatchedStore;
 
@@ -84,6 +85,24 @@ async fn of_commands_that_wait_together_only_those_succeed_that_the_state_before
     let done = join_all((0..20).map(|_| counters.execute(&key, FillUpTo(3)))).await;
     assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1, "the first fills up, the others are rejected");
     assert_eq!(counters.load(&id()).await.unwrap().unwrap().state.total, 3);
+}
+
+#[tokio::test]
+async fn a_claim_that_is_refused_costs_the_commands_around_it_few_appends() {
+    let store = WatchedStore::default();
+    let users = cached::<User>(store.clone());
+    let (ann, bob) = ("ann".to_owned(), "bob".to_owned());
+    users.execute(&ann, SignUp("ann@example.com")).await.unwrap();
+    users.execute(&bob, SignUp("bob@example.com")).await.unwrap();
+    store.appends();
+    let before = join_all((0..100).map(|_| users.execute(&bob, LogIn)));
+    let refused = users.execute(&bob, ChangeEmail("ann@example.com".to_owned()));
+    let after = join_all((0..100).map(|_| users.execute(&bob, LogIn)));
+    let (before, refused, after) = futures::join!(before, refused, after);
+    assert!(matches!(refused, Err(ExecuteError::Claimed { .. })), "{refused:?}");
+    assert!(before.iter().chain(&after).all(Result::is_ok));
+    let appends = store.appends();
+    assert!(appends <= 20, "two hundred commands and a refused one need few appends, not {appends}");
 }
 
 #[tokio::test]

@@ -74,12 +74,11 @@ impl<A: Apply> Repository<A> {
                     return self.answer(line, commands, vec![Err(error.into())]).await;
                 }
                 Err(_) => {
-                    // One of them cannot be written: each has a turn of its own.
+                    // One of them cannot be written: halved until it stands alone, the first half first.
                     line.keep(found);
-                    for command in commands {
-                        Box::pin(self.take_turn(line, vec![command])).await;
-                    }
-                    return;
+                    let later = commands.split_off(commands.len() / 2);
+                    Box::pin(self.take_turn(line, commands)).await;
+                    return Box::pin(self.take_turn(line, later)).await;
                 }
             }
         }
