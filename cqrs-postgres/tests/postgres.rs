@@ -4,6 +4,7 @@
 mod postgres {
     mod append_in;
     mod appending;
+    mod claims;
     mod contract;
     mod database;
     mod enqueueing;

@@ -4,11 +4,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use cqrs_core::{Append, AppendError, EventStore, ExpectedVersion, GlobalPosition, ReadAll, StreamName};
-use cqrs_postgres::PgEventStore;
 use futures::future::join_all;
-use sqlx::AssertSqlSafe;
 
-use super::database::{Database, event};
+use super::database::{Database, event, kill_appenders};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_are_cut_lose_double_and_fail_nothing() {
@@ -40,24 +38,6 @@ async fn connections_that_are_cut_lose_double_and_fail_nothing() {
     killer.abort();
     assert_eq!(acknowledged.len(), 16 * 60);
     assert_eq!(count(&store).await, 16 * 60, "each acknowledged append is in the log once, and nothing else");
-}
-
-/// Ends the writer's session again and again, each time after some more events were written.
-async fn kill_appenders(store: PgEventStore, url: String, schema: String) {
-    let database = std::mem::ManuallyDrop::new(Database { url, schema });
-    let mut connection = database.connection().await;
-    let kill = format!(
-        "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'cqrs-append:{}:%'",
-        database.schema
-    );
-    let mut next = 0;
-    loop {
-        let position = store.head().await.unwrap().position.get();
-        if position >= next {
-            next = position + 40;
-            sqlx::raw_sql(AssertSqlSafe(kill.clone())).execute(&mut connection).await.unwrap();
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

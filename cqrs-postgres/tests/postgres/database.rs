@@ -1,6 +1,6 @@
 //! A schema of its own for each test, dropped at its end.
 
-use cqrs_core::{EventType, NewEvent, Payload, StreamName};
+use cqrs_core::{EventStore, EventType, NewEvent, Payload, StreamName};
 use cqrs_postgres::{PgEventStore, PgOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -74,6 +74,24 @@ pub fn event(stream: &str) -> NewEvent {
         EventType::new("account.deposited.v1").unwrap(),
         Payload::from_bytes(&b"{\"amount\":1}"[..]),
     )
+}
+
+/// Ends the writer's session again and again, each time after some more events were written.
+pub async fn kill_appenders(store: PgEventStore, url: String, schema: String) {
+    let database = std::mem::ManuallyDrop::new(Database { url, schema });
+    let mut connection = database.connection().await;
+    let kill = format!(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'cqrs-append:{}:%'",
+        database.schema
+    );
+    let mut next = 0;
+    loop {
+        let position = store.head().await.unwrap().position.get();
+        if position >= next {
+            next = position + 40;
+            sqlx::raw_sql(AssertSqlSafe(kill.clone())).execute(&mut connection).await.unwrap();
+        }
+    }
 }
 
 /// The message of the database, whatever it is wrapped in.

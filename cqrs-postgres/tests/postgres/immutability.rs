@@ -51,10 +51,10 @@ async fn a_granted_role_appends_and_reads_and_can_do_nothing_else() {
 }
 
 /// A role of the cluster, dropped after its schema.
-struct Role(String, String);
+pub struct Role(String, String);
 
 impl Role {
-    async fn create(database: &Database, name: &str) -> Self {
+    pub async fn create(database: &Database, name: &str) -> Self {
         database.execute(&format!("create role {name} login")).await.unwrap();
         Self(name.to_owned(), database.url.clone())
     }

@@ -1,8 +1,9 @@
 //! Every statement finds what it wants by an index, also in a table that was never analysed.
 
 use cqrs_core::{
-    Append, AppendError, Category, EventStore, EventType, ExpectedVersion, Filter, GlobalPosition, ListStreams,
-    NewEvent, ReadAll, ReadStream, SnapshotQuery, SnapshotRetention, SnapshotStore, StreamName, Timestamp, Version,
+    Append, AppendError, Category, ClaimKey, EventStore, EventType, ExpectedVersion, Filter, GlobalPosition,
+    ListStreams, NewEvent, ReadAll, ReadStream, SnapshotQuery, SnapshotRetention, SnapshotStore, StreamName, Timestamp,
+    Version,
 };
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
@@ -10,14 +11,23 @@ use super::database::{Database, event};
 
 const EVENTS: u64 = 100_000;
 
-/// Half of the events in one stream, the others spread; one event in a thousand of a rare type and category.
+fn email(number: u64) -> ClaimKey {
+    ClaimKey::new("email", number.to_string()).unwrap()
+}
+
+/// Half of the events in one stream, the others spread; one event in a thousand of a rare type and category, one in ten
+/// claims a key.
 async fn fill(database: &Database) {
     let store = database.migrated().await;
-    database.execute("alter table {schema}.events set (autovacuum_enabled = false)").await.unwrap();
+    for table in ["events", "claims"] {
+        let sql = format!("alter table {{schema}}.{table} set (autovacuum_enabled = false)");
+        database.execute(&sql).await.unwrap();
+    }
     let rare = EventType::new("audit.kept.v1").unwrap();
     for start in (0..EVENTS).step_by(1_000) {
         let new = |number: u64| match number {
             _ if number.is_multiple_of(1_000) => NewEvent { event_type: rare.clone(), ..event("audit-1") },
+            _ if number.is_multiple_of(10) => event("account-hot").claiming(email(number)),
             _ if number.is_multiple_of(2) => event("account-hot"),
             _ => event(&format!("account-{}", number % 5_000)),
         };
@@ -32,7 +42,7 @@ struct Usage {
 }
 
 /// What the server has counted. A session reports its counts when it ends at the latest: those of the store must have ended.
-async fn usage(database: &Database, table: &str) -> Usage {
+async fn usage(database: &Database, tables: &str) -> Usage {
     let mut connection = database.connection().await;
     let sessions = format!(
         "select count(*) as sessions from pg_stat_activity where application_name like 'cqrs%:{}%'",
@@ -44,8 +54,8 @@ async fn usage(database: &Database, table: &str) -> Usage {
     };
     while still_there(&mut connection).await {}
     let sql = format!(
-        "select seq_scan, seq_tup_read + coalesce(idx_tup_fetch, 0) as rows
-           from pg_stat_user_tables where schemaname = '{}' and relname = '{table}'",
+        "select sum(seq_scan)::bigint, sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint as rows
+           from pg_stat_user_tables where schemaname = '{}' and relname in ({tables})",
         database.schema
     );
     let row = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(&mut connection).await.unwrap();
@@ -56,7 +66,7 @@ async fn usage(database: &Database, table: &str) -> Usage {
 async fn no_statement_scans_the_table_or_reads_more_than_it_gives() {
     let database = Database::new();
     fill(&database).await;
-    let before = usage(&database, "events").await;
+    let before = usage(&database, "'events', 'claims'").await;
     let store = database.store().await;
     let hot = StreamName::new("account-hot").unwrap();
     let mut given = 0;
@@ -97,9 +107,14 @@ async fn no_statement_scans_the_table_or_reads_more_than_it_gives() {
     store.outcome(&append.event_ids()).await.unwrap();
     let conflict = Append::new(vec![event("account-hot")]).expect(hot.clone(), ExpectedVersion::NoStream);
     assert!(matches!(store.append(conflict).await, Err(AppendError::Conflict { .. })));
+    store.append(Append::new(vec![event("account-hot").releasing(email(10)).claiming(email(1))])).await.unwrap();
+    let claimed = Append::new(vec![event("account-1").claiming(email(20))]);
+    assert!(matches!(store.append(claimed).await, Err(AppendError::Claimed { .. })));
+    let unclaimed = Append::new(vec![event("account-1")]).expect_unclaimed(email(30));
+    assert!(matches!(store.append(unclaimed).await, Err(AppendError::Claimed { .. })));
     drop(store);
     let loaded = given as i64;
-    let after = usage(&database, "events").await;
+    let after = usage(&database, "'events', 'claims'").await;
     assert_eq!(after.sequential_scans, before.sequential_scans, "no sequential scan: {before:?}, {after:?}");
     let read = after.rows - before.rows;
     assert!(read < loaded * 4 + 500, "{read} rows were read to give {loaded}");
@@ -116,7 +131,7 @@ async fn no_statement_scans_the_snapshots() {
                   from generate_series(1, 5000) stream, generate_series(1, 2) state_version, generate_series(1, 5) version";
     database.execute(fill).await.unwrap();
     drop(store);
-    let before = usage(&database, "snapshots").await;
+    let before = usage(&database, "'snapshots'").await;
     let snapshots = database.store().await.snapshots();
     let keep = SnapshotRetention { state_version: 1, fingerprint: 1, keep: 2 };
     let stream = StreamName::new("account-77").unwrap();
@@ -127,7 +142,7 @@ async fn no_statement_scans_the_snapshots() {
     let pruned = snapshots.prune_streams(&page, keep).await.unwrap();
     assert_eq!((pruned.streams, pruned.dropped, pruned.more), (20, 20 * 8, true));
     drop(snapshots);
-    let after = usage(&database, "snapshots").await;
+    let after = usage(&database, "'snapshots'").await;
     assert_eq!(after.sequential_scans, before.sequential_scans, "no sequential scan: {before:?}, {after:?}");
     let read = after.rows - before.rows;
     assert!(read < 1_500, "{read} rows were read to look at 21 streams with 10 snapshots each");
