@@ -20,8 +20,71 @@ pub use key::{ClaimKey, InvalidClaim};
 /// - releasing one that the stream does not hold changes nothing, whoever holds it: a stream from before its keys were
 ///   claimed can go on, and no stream can release what is another's.
 ///
-/// The store writes them into the event's [`Metadata`](crate::Metadata). So the log alone says who holds what, and keys go
-/// where events are exported to.
+/// Appends that race for a key are decided one after the other, as all appends are: one wins, the others are told who did.
+/// The store writes the keys into the event's [`Metadata`](crate::Metadata): the log alone says who holds what, also where
+/// it is exported to. Events from before a field was claimed hold nothing; an event that claims, appended to each of their
+/// streams, makes up for it.
+///
+/// ```
+/// use cqrs_core::in_memory::InMemoryEventStore;
+/// use cqrs_core::{Aggregate, Apply, DomainEvent, ExecuteError, Handle, Repository};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, DomainEvent)]
+/// #[event(domain = "user")]
+/// enum UserEvent {
+///     SignedUp {
+///         #[event(claim = "email")]
+///         email: String,
+///     },
+///     Left {
+///         #[event(release = "email")]
+///         email: String,
+///     },
+/// }
+///
+/// #[derive(Clone, Default, Aggregate)]
+/// #[aggregate(stream = "user", id = u64, event = UserEvent, error = std::fmt::Error)]
+/// struct User {
+///     email: String,
+/// }
+///
+/// impl Apply for User {
+///     fn apply(&mut self, event: &UserEvent) {
+///         match event {
+///             UserEvent::SignedUp { email } => self.email = email.clone(),
+///             UserEvent::Left { .. } => self.email.clear(),
+///         }
+///     }
+/// }
+///
+/// struct SignUp(&'static str);
+/// struct Leave;
+///
+/// impl Handle<SignUp> for User {
+///     fn handle(&self, command: &SignUp) -> Result<Vec<UserEvent>, std::fmt::Error> {
+///         Ok(vec![UserEvent::SignedUp { email: command.0.trim().to_lowercase() }])
+///     }
+/// }
+///
+/// impl Handle<Leave> for User {
+///     fn handle(&self, _: &Leave) -> Result<Vec<UserEvent>, std::fmt::Error> {
+///         Ok(vec![UserEvent::Left { email: self.email.clone() }])
+///     }
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let users = Repository::<User>::new(InMemoryEventStore::new());
+/// users.execute(&1, SignUp("ann@example.com")).await?;
+/// let refused = users.execute(&2, SignUp("Ann@example.com")).await;
+/// assert!(matches!(refused, Err(ExecuteError::Claimed { key, .. }) if key.scope() == "email"));
+///
+/// users.execute(&1, Leave).await?;
+/// users.execute(&2, SignUp("Ann@example.com")).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]

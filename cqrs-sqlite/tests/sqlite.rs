@@ -3,6 +3,7 @@
 
 mod sqlite {
     mod appending;
+    mod claims;
     mod closing;
     mod contract;
     mod file;

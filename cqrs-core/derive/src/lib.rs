@@ -59,6 +59,8 @@ use syn::parse_macro_input;
 /// | `name = "opened"` | variant, struct | what happened; the variant's or struct's name in snake case when it is not given. Give it when you rename a variant, so that recorded events are still found |
 /// | `version = 2` | variant, struct | the version of the fields, 1 when it is not given. Raise it when old payloads no longer fit |
 /// | `upcast_from(1 = path, …)` | variant, struct | older versions that can still be read, in ascending order, each with the function (an `Upcast`) that turns its payload into that of the next version in the list, the last one into the current one |
+/// | `claim = "email"` | field | what the field displays is a unique key of this kind, which the event takes for its stream: see `Claims`. Nothing is claimed when an `Option` is `None` |
+/// | `release = "email"` | field | the same, but the event releases the key |
 /// | `crate = path` | enum, struct | where `cqrs-core` is, `::cqrs_core` when it is not given |
 ///
 /// A field that old payloads lack needs no new version when serde can fill it in (`#[serde(default)]`, `Option`), and a
@@ -66,6 +68,39 @@ use syn::parse_macro_input;
 ///
 /// `FINGERPRINT` covers event types, upcasters, fields with their types as written, and serde's attributes. It does not see
 /// into the types of fields, nor which types a generic event is used with.
+///
+/// # Unique keys
+/// ```
+/// use cqrs_core::{ClaimKey, DomainEvent};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, DomainEvent)]
+/// #[event(domain = "user")]
+/// enum UserEvent {
+///     SignedUp {
+///         #[event(claim = "email")]
+///         email: String,
+///         name: String,
+///     },
+///     EmailChanged {
+///         #[event(release = "email")]
+///         from: String,
+///         #[event(claim = "email")]
+///         to: String,
+///     },
+/// }
+///
+/// # fn main() -> Result<(), cqrs_core::InvalidClaim> {
+/// let claims = UserEvent::EmailChanged { from: "ann@example.com".to_owned(), to: "ann@example.org".to_owned() }.claims()?;
+/// assert_eq!(claims.released, [ClaimKey::new("email", "ann@example.com")?]);
+/// assert_eq!(claims.taken, [ClaimKey::new("email", "ann@example.org")?]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Values are compared as they are displayed: normalise them before they get into the event (lower case, say), and beware of
+/// types that display only a part of what they hold. For a key of several fields, or one that is unique within something
+/// else, claim a field whose type displays all of it.
 #[proc_macro_derive(DomainEvent, attributes(event))]
 pub fn domain_event(input: TokenStream) -> TokenStream {
     expand::domain_event(&parse_macro_input!(input)).into()

@@ -382,6 +382,8 @@ macro_rules! poisoned_event_store_contract {
         $crate::contract_tests! { $fixture;
             [event_store::malformed]:
                 an_append_that_the_database_refuses_fails_alone_in_its_group;
+            [event_store::claims]:
+                a_key_that_the_database_refused_to_an_append_goes_to_the_next_one;
         }
     };
 }

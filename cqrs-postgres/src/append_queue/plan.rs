@@ -186,8 +186,8 @@ mod tests {
         taking.events[0].claims.taken.push(key());
         releasing.events[0].claims.released.push(key());
         for one in [guarded, taking, releasing] {
-            assert!(Plan::of(&[one.clone()]).is_none());
-            assert!(Plan::of_decided(&[one]).is_some());
+            assert!(Plan::of([&one]).is_none());
+            assert!(Plan::of_decided([&one]).is_some());
         }
     }
 

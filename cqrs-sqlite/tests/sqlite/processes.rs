@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Child;
 
-use cqrs_core::{Append, EventStore, ExpectedVersion, StreamName};
+use cqrs_core::{Append, AppendError, EventStore, ExpectedVersion, StreamName};
 use cqrs_sqlite::SqliteEventStore;
 
+use super::claims::email;
 use super::file::{File, event, log};
 
 const WRITERS: usize = 8;
@@ -41,8 +42,29 @@ async fn child() {
     }
 }
 
+/// What another kind of child does: claims so many keys, and prints which of them it got.
+#[tokio::test(flavor = "multi_thread")]
+async fn claiming_child() {
+    let (Ok(path), Ok(claims)) = (std::env::var("CQRS_SQLITE_FILE"), std::env::var("CQRS_SQLITE_CLAIMS")) else {
+        return;
+    };
+    let store = SqliteEventStore::open(path).await.unwrap();
+    let own = format!("user-{}", std::process::id());
+    for number in 0..claims.parse::<usize>().unwrap() {
+        match store.append(Append::new(vec![event(&own).claiming(email(number))])).await {
+            Ok(_) => println!("acknowledged {number}"),
+            Err(AppendError::Claimed { key, holder }) => assert!(key == email(number) && holder.as_str() != own),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
+
 fn start(file: &File, appends: usize) -> Child {
     file.child("sqlite::processes::child").env("CQRS_SQLITE_APPENDS", appends.to_string()).spawn().unwrap()
+}
+
+fn start_claiming(file: &File, claims: usize) -> Child {
+    file.child("sqlite::processes::claiming_child").env("CQRS_SQLITE_CLAIMS", claims.to_string()).spawn().unwrap()
 }
 
 /// The ids in whole lines of a journal; the last line may be torn.
@@ -67,6 +89,22 @@ async fn processes_that_append_at_once_lose_and_double_nothing() {
     let written: Vec<_> = log(&file.store().await).await.iter().map(|event| event.id.to_string()).collect();
     assert_eq!(written.len(), journals.len());
     assert_eq!(written.iter().collect::<HashSet<_>>(), journals.iter().collect());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_processes_that_claim_the_same_keys_each_key_has_one_winner() {
+    let file = File::new();
+    let mut children: Vec<_> = (0..3).map(|_| start_claiming(&file, 100)).collect();
+    let mut won = Vec::new();
+    for child in &mut children {
+        let mut journal = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut journal).unwrap();
+        assert!(child.wait().unwrap().success(), "{journal}");
+        won.extend(acknowledged(&journal).iter().map(|number| number.parse::<usize>().unwrap()));
+    }
+    won.sort_unstable();
+    assert_eq!(won, (0..100).collect::<Vec<_>>());
+    assert_eq!(log(&file.store().await).await.len(), 100);
 }
 
 #[tokio::test(flavor = "multi_thread")]

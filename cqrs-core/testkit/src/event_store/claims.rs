@@ -6,7 +6,8 @@ use cqrs_core::{Append, AppendError, ClaimKey, Claims, ExpectedVersion, InvalidA
 
 use super::parallel::together;
 use super::{
-    Store, append, assert_conflict, assert_repeats, event, exact, ids, json, log, new_ids, refuse, stream, stream_of,
+    Store, append, assert_conflict, assert_repeats, event, event_type, exact, ids, json, log, new_ids, refuse, stream,
+    stream_of,
 };
 
 const A: &str = "user-a";
@@ -294,4 +295,33 @@ pub async fn claims_that_are_refused_do_not_harm_their_neighbours(store: Store) 
     }
     assert_eq!(holders(&store).await.len(), 1 + 15);
     assert_eq!(log(&store).await.len(), 1 + 30);
+}
+
+/// On a store whose database refuses events of the type `account.poisoned.v1`, after the rules gave them the key.
+pub async fn a_key_that_the_database_refused_to_an_append_goes_to_the_next_one(store: Store) {
+    let appends = (0..60).map(|number| {
+        let mut new = event(&format!("user-{number}"));
+        match number {
+            7 => new.event_type = event_type("account.poisoned.v1"),
+            number if number % 10 != 8 => return store.append(Append::new(vec![new])),
+            _ => {}
+        }
+        store.append(Append::new(vec![new.claiming(ann())]))
+    });
+    // Polled by one task, so that all of them are sent before the first is answered.
+    let outcomes = futures::future::join_all(appends).await;
+    let holders = holders(&store).await;
+    let holder = holders.get(&ann()).expect("one of the others has the key").as_str();
+    for (number, outcome) in outcomes.into_iter().enumerate() {
+        let is_holder = holder == format!("user-{number}");
+        match outcome {
+            Ok(_) => assert!(number % 10 != 8 || is_holder, "append {number}"),
+            Err(AppendError::Permanent(_)) => assert_eq!(number, 7),
+            Err(error) => {
+                assert!(number % 10 == 8 && !is_holder, "append {number}: {error:?}");
+                assert_claimed(&error, &ann(), holder);
+            }
+        }
+    }
+    assert_eq!(log(&store).await.len(), 60 - 1 - 5);
 }

@@ -1,4 +1,5 @@
 //! Fields that hold unique keys.
+#![allow(clippy::unwrap_used, reason = "a test that fails is what it is for")]
 
 use std::fmt;
 
