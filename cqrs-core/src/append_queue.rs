@@ -50,6 +50,7 @@ pub enum GroupError {
 ///
 /// # Contract
 /// - The outcomes equal those of executing the appends one by one in their order: see [`GroupFacts`].
+/// - What the group [changes of the claims](DecidedGroup::claims) is written with its events, or follows from them.
 /// - A group that was sent before and never answered is decided anew: what it wrote then is found by the event ids.
 ///   An attempt that was given up must not be able to write any more when the next one reads the log.
 #[async_trait]

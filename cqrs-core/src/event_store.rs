@@ -33,6 +33,7 @@ use crate::subscription::Subscription;
 /// - **Clock**: `recorded_at` is the store's own clock, never decreasing along the log.
 /// - **Immutable**: an event that was written is never changed.
 /// - **Repeatable**: an event id is unique in the store; appending the same again writes nothing and succeeds.
+/// - **Unique keys**: a key is held by one stream at a time, as the [`Claims`](crate::Claims) of the events say.
 /// - **Cancellation**: an append whose future is dropped is still written wholly or not at all; which of the two,
 ///   [`outcome`](Self::outcome) tells.
 #[async_trait]

@@ -20,7 +20,7 @@ use crate::timestamp::Timestamp;
 /// - **Atomic**: a call takes in all of its events or none.
 /// - **At the end**: imported events lie after everything in the log, in position and in recorded time, and not beyond the
 ///   store's clock. What readers have seen stays as it was.
-/// - **Exact**: every field comes back byte for byte.
+/// - **Exact**: every field comes back byte for byte, and the unique keys that the events take are held from then on.
 /// - **Repeatable**: events that were imported before, as a whole call, are left as they are.
 #[async_trait]
 pub trait ImportEvents: Send + Sync + Debug + 'static {

@@ -113,8 +113,9 @@ pub fn decide(append: &Append, facts: &impl Facts) -> Decision {
 fn conflict(append: &Append, facts: &impl Facts) -> Option<AppendError> {
     append.conditions.iter().find_map(|condition| match condition {
         Condition::Stream { stream, expected } => {
-            let (stream, expected, actual) = (stream.clone(), *expected, facts.head(stream));
-            (!expected.holds(actual)).then_some(AppendError::Conflict { stream, expected, actual })
+            let actual = facts.head(stream);
+            let conflict = || AppendError::Conflict { stream: stream.clone(), expected: *expected, actual };
+            (!expected.holds(actual)).then(conflict)
         }
         Condition::Unclaimed { key } => {
             facts.claim(key).map(|holder| AppendError::Claimed { key: key.clone(), holder })
