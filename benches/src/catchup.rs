@@ -130,5 +130,6 @@ async fn copy(opened: &Opened, events: u64) -> Result<Measured, Error> {
 
 fn rate(begun: Instant, events: u64) -> Measured {
     let seconds = begun.elapsed().as_secs_f64();
-    Measured { per_second: events as f64 / seconds, p50_ms: seconds * 1_000.0, p99_ms: seconds * 1_000.0 }
+    let milliseconds = Some(seconds * 1_000.0);
+    Measured { per_second: events as f64 / seconds, p50_ms: milliseconds, p99_ms: milliseconds }
 }

@@ -95,8 +95,8 @@ fn line(
         bench,
         subject: format!("{} {subject}", options.store.name()),
         per_second: measured.per_second,
-        p50_ms: Some(measured.p50_ms),
-        p99_ms: Some(measured.p99_ms),
+        p50_ms: measured.p50_ms,
+        p99_ms: measured.p99_ms,
         parameters: parameters([
             ("callers", json!(options.callers)),
             ("seconds", json!(options.seconds)),

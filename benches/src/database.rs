@@ -11,9 +11,13 @@ pub struct Database {
 
 impl Database {
     pub fn from_environment() -> Result<Self, Error> {
+        Self::with_schema(&format!("bench_{}", uuid::Uuid::now_v7().simple()))
+    }
+
+    pub fn with_schema(schema: &str) -> Result<Self, Error> {
         let url = std::env::var("DATABASE_URL")
             .map_err(|_| "DATABASE_URL is not set: eval \"$(tests/services start postgres)\"")?;
-        Ok(Self { url, schema: format!("bench_{}", uuid::Uuid::now_v7().simple()) })
+        Ok(Self { url, schema: schema.to_owned() })
     }
 
     pub async fn execute(&self, sql: &str) -> Result<(), Error> {

@@ -53,8 +53,8 @@ pub async fn run(options: Options, report: &Report) -> Result<(), Error> {
             bench: "growth",
             subject: format!("{} with {events} events", options.store.name()),
             per_second: long.per_second,
-            p50_ms: Some(long.p50_ms),
-            p99_ms: Some(long.p99_ms),
+            p50_ms: long.p50_ms,
+            p99_ms: long.p99_ms,
             parameters: parameters([
                 ("events", json!(events)),
                 ("appenders", json!(options.appenders)),

@@ -49,8 +49,8 @@ pub async fn run(options: Options, report: &Report) -> Result<(), Error> {
             bench: "hydrate",
             subject: format!("{} {subject}", options.store.name()),
             per_second: measured.per_second,
-            p50_ms: Some(measured.p50_ms),
-            p99_ms: Some(measured.p99_ms),
+            p50_ms: measured.p50_ms,
+            p99_ms: measured.p99_ms,
             parameters: parameters([("events", json!(options.events)), ("rounds", json!(options.rounds))]),
             baseline: baseline.map(|(name, baseline)| Baseline {
                 baseline: name.to_owned(),
@@ -117,7 +117,8 @@ async fn bare_rows(opened: &Opened, events: u64) -> Result<Measured, Error> {
 
 fn measured(begun: Instant, events: u64) -> Measured {
     let seconds = begun.elapsed().as_secs_f64();
-    Measured { per_second: events as f64 / seconds, p50_ms: seconds * 1_000.0, p99_ms: seconds * 1_000.0 }
+    let milliseconds = Some(seconds * 1_000.0);
+    Measured { per_second: events as f64 / seconds, p50_ms: milliseconds, p99_ms: milliseconds }
 }
 
 impl Opened {

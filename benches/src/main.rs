@@ -43,6 +43,9 @@ enum Bench {
     Hydrate(hydrate::Options),
     /// The whole log from its start, decoded, beside a bare binary COPY of the same rows.
     Catchup(catchup::Options),
+    /// One process of several that append.
+    #[command(hide = true)]
+    AppendPart { part: String },
 }
 
 #[tokio::main]
@@ -56,5 +59,6 @@ async fn main() -> Result<(), Error> {
         Bench::Hot(options) => command::run_hot(options, &report).await,
         Bench::Hydrate(options) => hydrate::run(options, &report).await,
         Bench::Catchup(options) => catchup::run(options, &report).await,
+        Bench::AppendPart { part } => append::Part::work(&part).await,
     }
 }

@@ -3,14 +3,16 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use crate::Error;
 
 /// What one run of something came to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Measured {
     pub per_second: f64,
-    pub p50_ms: f64,
-    pub p99_ms: f64,
+    pub p50_ms: Option<f64>,
+    pub p99_ms: Option<f64>,
 }
 
 /// Calls `work` again and again from each of `callers` tasks until the time is over. `work` gets the number of its caller
@@ -49,9 +51,9 @@ where
     Ok(Measured { per_second, p50_ms: percentile(&micros, 0.50), p99_ms: percentile(&micros, 0.99) })
 }
 
-fn percentile(sorted: &[u32], share: f64) -> f64 {
+fn percentile(sorted: &[u32], share: f64) -> Option<f64> {
     let index = (sorted.len() as f64 * share) as usize;
-    sorted.get(index.min(sorted.len().saturating_sub(1))).map_or(0.0, |micros| f64::from(*micros) / 1_000.0)
+    sorted.get(index.min(sorted.len().saturating_sub(1))).map(|micros| f64::from(*micros) / 1_000.0)
 }
 
 /// The run with the median rate.
