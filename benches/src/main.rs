@@ -12,6 +12,7 @@ mod file;
 mod growth;
 mod hydrate;
 mod measure;
+mod peers;
 mod report;
 mod store;
 mod workload;
@@ -43,6 +44,8 @@ enum Bench {
     Hydrate(hydrate::Options),
     /// The whole log from its start, decoded, beside a bare binary COPY of the same rows.
     Catchup(catchup::Options),
+    /// The same bank account on other libraries, built on first use; `peers --help` shows its options.
+    Peers(peers::Options),
     /// One process of several that append.
     #[command(hide = true)]
     AppendPart { part: String },
@@ -59,6 +62,7 @@ async fn main() -> Result<(), Error> {
         Bench::Hot(options) => command::run_hot(options, &report).await,
         Bench::Hydrate(options) => hydrate::run(options, &report).await,
         Bench::Catchup(options) => catchup::run(options, &report).await,
+        Bench::Peers(options) => peers::run(&options, arguments.json),
         Bench::AppendPart { part } => append::Part::work(&part).await,
     }
 }
