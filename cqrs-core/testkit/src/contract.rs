@@ -145,10 +145,9 @@ macro_rules! event_store_contract {
                 categories_that_look_alike_are_not_mixed_up
                 the_log_is_filtered_by_event_type
                 a_page_without_matching_events_moves_the_frontier
-                paging_gives_every_event_once
-                paging_through_a_filter_gives_every_event_once
                 a_large_page_is_read_like_small_ones
                 reading_ahead_gives_every_event_once
+                pages_of_any_size_are_together_what_the_filter_picks_from_the_window
                 a_page_of_the_log_that_leaves_events_out_says_that_there_is_more;
             [event_store::reading_streams]:
                 a_stream_that_does_not_exist_is_empty
@@ -160,7 +159,7 @@ macro_rules! event_store_contract {
                 the_occurred_time_does_not_matter_for_reading_up_to_a_recorded_time
                 reading_up_to_a_position_includes_that_position
                 all_bounds_of_a_window_hold_together
-                paging_forward_and_backward_gives_every_event_once
+                pages_of_any_size_are_together_the_window_in_either_direction
                 a_page_that_leaves_events_out_says_that_there_is_more;
             [event_store::repetition]:
                 the_first_of_six_events_again_answers_with_its_position
@@ -197,6 +196,7 @@ macro_rules! subscription_contract {
                 it_starts_at_the_head
                 it_delivers_what_matches_its_categories
                 it_delivers_what_matches_its_event_types
+                it_delivers_from_anywhere_what_its_filter_picks_from_the_log
                 its_frontier_passes_events_that_do_not_match
                 each_of_several_subscriptions_sees_everything
                 a_subscription_that_is_dropped_does_not_hold_up_the_others

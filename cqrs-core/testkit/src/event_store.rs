@@ -7,6 +7,8 @@ use cqrs_core::{
     Append, AppendError, Appended, EventStore, EventType, ExpectedVersion, GlobalPosition, NewEvent, Payload, ReadAll,
     ReadStream, RecordedEvent, StreamName, StreamPage, Version,
 };
+use proptest::strategy::Strategy;
+use proptest::test_runner::{Config, TestRunner};
 
 pub mod appending;
 pub mod cancellation;
@@ -125,6 +127,19 @@ pub(crate) fn assert_conflict(error: &AppendError, of: &str, wanted: ExpectedVer
             if stream.as_str() == of && *expected == wanted && actual.map(Version::get) == found),
         "a conflict on {of}, expected {wanted:?}, actual {found:?}; but it is {error:?}"
     );
+}
+
+/// Tries so many values of a strategy, and names the smallest one that fails.
+pub(crate) fn for_all<S: Strategy>(cases: u32, strategy: &S, test: impl AsyncFn(S::Value)) {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let runtime = tokio::runtime::Handle::current();
+    let run = |value| {
+        tokio::task::block_in_place(|| runtime.block_on(test(value)));
+        Ok(())
+    };
+    if let Err(failed) = TestRunner::new(config).run(strategy, run) {
+        unreachable!("{failed}");
+    }
 }
 
 /// The same answer as the first time, but nothing was written.

@@ -3,7 +3,8 @@
 use cqrs_core::{Append, Category, EventId, Filter, GlobalPosition, RecordedEvent, Subscription};
 use futures::FutureExt;
 
-use crate::event_store::{Store, append, event, event_type, events, ids, log, new_ids, write};
+use crate::event_store::reading_all::{any_filter, any_position, given_many};
+use crate::event_store::{Store, append, event, event_type, events, for_all, ids, log, new_ids, write};
 
 async fn follow(store: &Store, after: GlobalPosition, filter: Filter) -> Box<dyn Subscription> {
     store.subscribe(after, filter).await.expect("the log can be followed")
@@ -92,6 +93,21 @@ pub async fn it_delivers_what_matches_its_event_types(store: Store) {
     write(&store, "account-a", 3).await;
     append(&store, Append::new(vec![event("account-a"), closed.clone(), event("account-a")])).await;
     assert_eq!(ids(&take(&mut subscription, 1).await), [closed.id]);
+}
+
+/// The log is longer than a page of a subscription.
+pub async fn it_delivers_from_anywhere_what_its_filter_picks_from_the_log(store: Store) {
+    given_many(&store).await;
+    for to in ["account-a", "order-1", "invoice-7"] {
+        write(&store, to, 900).await;
+    }
+    let log = log(&store).await;
+    for_all(30, &(any_position(&log), any_filter()), async |(after, filter)| {
+        let wanted = log.iter().filter(|event| event.position > after && filter.matches(event));
+        let wanted: Vec<_> = wanted.cloned().collect();
+        let mut subscription = follow(&store, after, filter.clone()).await;
+        assert!(take(&mut subscription, wanted.len()).await == wanted, "after {after}, {filter:?}");
+    });
 }
 
 pub async fn its_frontier_passes_events_that_do_not_match(store: Store) {

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use cqrs_core::{Category, Filter, GlobalPosition, LogPage, ReadAhead, ReadAll, RecordedEvent};
 use futures::FutureExt;
 
-use super::{Store, append, event, event_type, log, write};
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+use super::{Store, append, event, event_type, for_all, log, write};
 
 async fn read(store: &Store, read: ReadAll) -> LogPage {
     store.read_all(read).await.expect("the log can be read")
@@ -150,23 +153,47 @@ pub async fn a_page_without_matching_events_moves_the_frontier(store: Store) {
     }
 }
 
-pub async fn paging_gives_every_event_once(store: Store) {
-    let log = given(&store).await;
-    for limit in [1, 2, 5, 12, 13] {
-        assert_eq!(paged(&store, all().limit(limit)).await, log, "{limit} at a time");
-        let window = ReadAll::after(log[1].position).until(log[10].position).limit(limit);
-        assert_eq!(paged(&store, window).await, log[2..=10], "a window, {limit} at a time");
+/// Some sixty events of three categories and four types, in appends of one to seven.
+pub(crate) async fn given_many(store: &Store) -> Vec<RecordedEvent> {
+    for append_of in [1, 7, 2, 5, 1, 1, 6, 3, 4, 7, 2, 1, 5, 7, 6, 3] {
+        let events = (0..append_of).map(|number| {
+            let to = ["account-a", "order-1", "account-b", "invoice-7", "order-2"][(append_of + number) % 5];
+            let name = ["x.opened.v1", "x.opened.v2", "x.closed.v1", "y.opened.v1"][append_of * number % 4];
+            cqrs_core::NewEvent { event_type: event_type(name), ..event(to) }
+        });
+        append(store, cqrs_core::Append::new(events.collect())).await;
     }
+    log(store).await
 }
 
-pub async fn paging_through_a_filter_gives_every_event_once(store: Store) {
-    let log = given(&store).await;
-    let matching = |filter: &Filter| log.iter().filter(|event| filter.matches(event)).cloned().collect::<Vec<_>>();
-    for filter in [categories(&["order"]), types(&["account.opened.v1"]), types(&["account.opened.v2", "x.y.v1"])] {
-        for limit in [1, 2, 3, 7] {
-            assert_eq!(paged(&store, all().filter(filter.clone()).limit(limit)).await, matching(&filter));
-        }
-    }
+/// Filters of all kinds on what [`given_many`] writes, and on what it does not.
+pub(crate) fn any_filter() -> impl Strategy<Value = Filter> {
+    let some = |names: &[&'static str]| subsequence(names.to_vec(), 0..=names.len());
+    prop_oneof![
+        Just(Filter::All),
+        some(&["account", "order", "invoice", "accoun"]).prop_map(|names| categories(&names)),
+        some(&["x.opened.v1", "x.opened.v2", "x.closed.v1", "y.opened.v1", "y.opened.v2"])
+            .prop_map(|names| types(&names)),
+    ]
+}
+
+/// The start, the position of any event, and the largest position.
+pub(crate) fn any_position(log: &[RecordedEvent]) -> impl Strategy<Value = GlobalPosition> + use<> {
+    let ends = [GlobalPosition::START, GlobalPosition::MAX];
+    select(log.iter().map(|event| event.position).chain(ends).collect::<Vec<_>>())
+}
+
+pub async fn pages_of_any_size_are_together_what_the_filter_picks_from_the_window(store: Store) {
+    let log = given_many(&store).await;
+    // A store may read very large pages in another way.
+    let limit = prop_oneof![9 => 1..=log.len() + 1, 1 => Just(100_000)];
+    let windows = (any_position(&log), any_position(&log), any_filter(), limit);
+    for_all(100, &windows, async |(after, until, filter, limit)| {
+        let within = |event: &&RecordedEvent| event.position > after && event.position <= until;
+        let wanted: Vec<_> = log.iter().filter(within).filter(|event| filter.matches(event)).cloned().collect();
+        let window = ReadAll::after(after).until(until).filter(filter.clone()).limit(limit);
+        assert_eq!(paged(&store, window).await, wanted);
+    });
 }
 
 pub async fn a_large_page_is_read_like_small_ones(store: Store) {

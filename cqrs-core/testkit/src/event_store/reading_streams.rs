@@ -1,8 +1,11 @@
 //! Windows of one stream.
 
-use cqrs_core::{Append, GlobalPosition, ReadStream, RecordedEvent, Timestamp, Version};
+use cqrs_core::{Append, Direction, GlobalPosition, ReadStream, RecordedEvent, Timestamp, Version};
+use proptest::prelude::*;
+use proptest::sample::select;
 
-use super::{Store, append, event, page, stream, stream_of, version, write};
+use super::reading_all::{any_position, given_many};
+use super::{Store, append, event, for_all, page, stream, stream_of, version, write};
 
 const A: &str = "account-a";
 
@@ -105,32 +108,52 @@ pub async fn all_bounds_of_a_window_hold_together(store: Store) {
     assert_eq!(versions(&store, read.until(events[0].position)).await, [0u64; 0]);
 }
 
-pub async fn paging_forward_and_backward_gives_every_event_once(store: Store) {
-    let events = given(&store).await;
-    for limit in [1, 2, 5, 6] {
-        let (mut seen, mut read) = (Vec::new(), all().limit(limit));
-        loop {
-            let page = page(&store, read.clone()).await;
-            assert!(page.events.len() <= limit);
-            seen.extend(page.events);
-            match seen.last() {
-                Some(last) if page.more => read = read.from(last.version.next()),
-                _ => break,
-            }
-        }
-        assert_eq!(seen, events, "forward, {limit} at a time");
-        let (mut seen, mut read) = (Vec::new(), all().limit(limit).backward());
-        loop {
-            let page = page(&store, read.clone()).await;
-            seen.extend(page.events);
-            match seen.last().and_then(|last: &RecordedEvent| last.version.previous()) {
-                Some(before) if page.more => read = read.to(before),
-                _ => break,
-            }
-        }
-        seen.reverse();
-        assert_eq!(seen, events, "backward, {limit} at a time");
+/// Reads page by page to the end, each from where the one before it ended.
+async fn paged(store: &Store, mut read: ReadStream) -> Vec<RecordedEvent> {
+    let mut seen: Vec<RecordedEvent> = Vec::new();
+    loop {
+        let page = page(store, read.clone()).await;
+        assert!(page.events.len() <= read.limit);
+        assert!(!page.more || !page.events.is_empty(), "a page that says there is more moves on");
+        seen.extend(page.events);
+        let next = seen.last().filter(|_| page.more).map(|last| last.version);
+        read = match (next, read.direction) {
+            (Some(last), Direction::Forward) => read.from(last.next()),
+            (Some(last), Direction::Backward) if last > Version::FIRST => read.to(last.previous().unwrap_or(last)),
+            _ => return seen,
+        };
     }
+}
+
+pub async fn pages_of_any_size_are_together_the_window_in_either_direction(store: Store) {
+    let log = given_many(&store).await;
+    let times =
+        select(log.iter().map(|event| event.recorded_at).chain([Timestamp::MIN, Timestamp::MAX]).collect::<Vec<_>>());
+    let versions = || (1..=25u64).prop_map(version);
+    let windows = (
+        select(vec!["account-a", "order-1", "account-b", "invoice-7", "account-c"]),
+        (versions(), prop_oneof![versions(), Just(Version::MAX)]),
+        any_position(&log),
+        times,
+        1..=20usize,
+        any::<bool>(),
+    );
+    for_all(100, &windows, async |(name, (from, to), until, recorded_until, limit, backward)| {
+        let within = |event: &&RecordedEvent| {
+            event.stream.as_str() == name
+                && (from..=to).contains(&event.version)
+                && event.position <= until
+                && event.recorded_at <= recorded_until
+        };
+        let mut wanted: Vec<_> = log.iter().filter(within).cloned().collect();
+        let mut window = ReadStream::new(stream(name)).from(from).to(to).until(until);
+        window = window.recorded_until(recorded_until).limit(limit);
+        if backward {
+            wanted.reverse();
+            window = window.backward();
+        }
+        assert_eq!(paged(&store, window).await, wanted);
+    });
 }
 
 pub async fn a_page_that_leaves_events_out_says_that_there_is_more(store: Store) {
