@@ -135,34 +135,3 @@ impl From<CommandId> for CorrelationId {
         Self(id.0)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::HashSet;
-
-    #[test]
-    fn event_ids_derive_from_the_command_and_the_index_alone() {
-        let command = CommandId::new();
-        assert_eq!(EventId::derive(command, 0), EventId::derive(command, 0));
-        let ids: HashSet<_> = (0..1000).map(|index| EventId::derive(command, index)).collect();
-        assert_eq!(ids.len(), 1000);
-    }
-
-    #[test]
-    fn derived_ids_are_uuid_v7_and_keep_the_time_prefix() {
-        let command = CommandId::new();
-        let event = EventId::derive(command, 3).as_uuid();
-        assert_eq!(event.get_version_num(), 7);
-        assert_eq!(event.get_variant(), uuid::Variant::RFC4122);
-        assert_eq!(event.as_bytes()[..6], command.as_uuid().as_bytes()[..6]);
-    }
-
-    #[test]
-    fn named_command_ids_are_the_same_each_time_and_differ_by_name_and_time() {
-        let (one, two) = (Timestamp::from_micros(1), Timestamp::from_micros(2));
-        assert_eq!(CommandId::named(one, "file:1"), CommandId::named(one, "file:1"));
-        assert_ne!(CommandId::named(one, "file:1"), CommandId::named(one, "file:2"));
-        assert_ne!(CommandId::named(one, "file:1"), CommandId::named(two, "file:1"));
-    }
-}

@@ -67,19 +67,3 @@ pub struct TraceContext {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracestate: Option<String>,
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_not_set_takes_no_room() {
-        assert_eq!(serde_json::to_string(&Metadata::default()).unwrap(), "{}");
-    }
-
-    #[test]
-    fn fields_of_a_later_version_are_tolerated() {
-        let metadata: Metadata = serde_json::from_str(r#"{"actor":"teller-7","later":1}"#).unwrap();
-        assert_eq!(metadata.actor.as_deref(), Some("teller-7"));
-    }
-}

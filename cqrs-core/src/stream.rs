@@ -3,10 +3,12 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
+use serde::de::{Deserialize, Deserializer, Error as _};
+
 /// The place of an event within its stream, counted from 1; also the length of the stream after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
-pub struct Version(NonZeroU64);
+pub struct Version(#[serde(deserialize_with = "within_range")] NonZeroU64);
 
 impl Version {
     /// The version of a stream's first event.
@@ -70,7 +72,7 @@ impl fmt::Display for Version {
 /// holes between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
-pub struct GlobalPosition(u64);
+pub struct GlobalPosition(#[serde(deserialize_with = "within_range")] u64);
 
 impl GlobalPosition {
     /// Before the first event.
@@ -107,6 +109,15 @@ impl fmt::Display for GlobalPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
     }
+}
+
+/// A number that databases can hold.
+fn within_range<'de, D: Deserializer<'de>, N: Deserialize<'de> + Copy + Into<u64>>(from: D) -> Result<N, D::Error> {
+    let number = N::deserialize(from)?;
+    if number.into() > i64::MAX as u64 {
+        return Err(D::Error::custom("a version or position is 2^63 - 1 at most"));
+    }
+    Ok(number)
 }
 
 /// What a writer expects of a stream at the moment of its append.

@@ -62,7 +62,8 @@ impl From<jiff::Timestamp> for Timestamp {
 
 impl From<Timestamp> for jiff::Timestamp {
     fn from(moment: Timestamp) -> Self {
-        jiff::Timestamp::from_microsecond(moment.0).unwrap_or(jiff::Timestamp::MAX)
+        // Nanoseconds, since jiff takes no microseconds of its last second.
+        jiff::Timestamp::from_nanosecond(i128::from(moment.0) * 1_000).unwrap_or(jiff::Timestamp::MAX)
     }
 }
 
@@ -115,6 +116,7 @@ mod tests {
     #[test]
     fn the_bounds_are_what_they_say() {
         assert_eq!(Timestamp::MIN.to_string(), "0001-01-01T00:00:00Z");
+        assert_eq!(Timestamp::MAX.to_string(), "9999-12-30T22:00:00.999999Z");
         assert_eq!(Timestamp::MAX, jiff::Timestamp::MAX.into());
     }
 
