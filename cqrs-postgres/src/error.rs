@@ -1,6 +1,7 @@
 //! What PostgreSQL says, as decisions.
 
-use cqrs_core::{Failure, StoreError};
+use cqrs_core::{Failure, ReadModelError, StoreError};
+use sqlx::error::DatabaseError;
 
 /// What an error of the database means for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,14 +50,48 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
     }
 }
 
+/// An error of a call of the read model, each of which may be repeated.
+pub(crate) fn read_model_error(error: sqlx::Error) -> ReadModelError {
+    if let sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } = error {
+        return ReadModelError::Corrupt { what: error.to_string() };
+    }
+    match meaning(&error) {
+        Meaning::NoAnswer | Meaning::Transient => ReadModelError::Transient(Failure::new(error)),
+        Meaning::Unique | Meaning::Permanent => {
+            ReadModelError::Permanent(Failure::new(explain_by(error, "PgReadModel::migrate()")))
+        }
+    }
+}
+
+/// Whether the database refuses what it was given, and not the statement: a value, a constraint, a limit.
+pub(crate) fn refuses_data(error: &sqlx::Error) -> bool {
+    sqlstate(error).is_some_and(|code| matches!(code.get(..2), Some("22" | "23" | "54")))
+}
+
+/// Whether a table or function that a statement names is not there.
+pub(crate) fn is_missing(error: &sqlx::Error) -> bool {
+    sqlstate(error).is_some_and(|code| matches!(&*code, "42P01" | "42883" | "3F000"))
+}
+
+/// Whether a lock was not to be had in time.
+pub(crate) fn is_locked(error: &sqlx::Error) -> bool {
+    sqlstate(error).is_some_and(|code| matches!(&*code, "55P03" | "40P01"))
+}
+
+fn sqlstate(error: &sqlx::Error) -> Option<std::borrow::Cow<'_, str>> {
+    error.as_database_error().and_then(DatabaseError::code)
+}
+
 /// Names the usual cause where the database's words do not.
 pub(crate) fn explain(error: sqlx::Error) -> Box<dyn std::error::Error + Send + Sync> {
-    match error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() {
-        Some("42P01" | "42883" | "3F000") => {
-            format!("the schema is not migrated: call PgEventStore::migrate() ({error})").into()
-        }
-        _ => Box::new(error),
+    explain_by(error, "PgEventStore::migrate()")
+}
+
+fn explain_by(error: sqlx::Error, migrate: &str) -> Box<dyn std::error::Error + Send + Sync> {
+    if is_missing(&error) {
+        return format!("the schema is not migrated: call {migrate} ({error})").into();
     }
+    Box::new(error)
 }
 
 #[cfg(test)]

@@ -3,16 +3,22 @@
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 use crate::event_store::PgEventStore;
+use crate::read_model::PgReadModel;
 use crate::schema::{InvalidSchema, Schema};
+use crate::session::Sessions;
 use crate::statements::render;
 
 /// All migrations, oldest first. Forward only; none is changed after landing.
-const MIGRATIONS: &[(i64, &str, &str)] = &[
+type Migrations = &'static [(i64, &'static str, &'static str)];
+
+const EVENT_STORE: Migrations = &[
     (1, "events", include_str!("../migrations/0001_events.sql")),
     (2, "append plans", include_str!("../migrations/0002_append_plans.sql")),
     (3, "claims", include_str!("../migrations/0003_claims.sql")),
     (5, "outbox", include_str!("../migrations/0005_outbox.sql")),
 ];
+
+const READ_MODEL: Migrations = &[(1, "generations", include_str!("../migrations/read_model/0001_generations.sql"))];
 
 /// Why the schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -40,15 +46,7 @@ impl PgEventStore {
     /// [`MigrateError`] when the database refuses, or knows migrations that this version does not;
     /// [`MigrateError::Pooler`] behind a pooler.
     pub async fn migrate(&self) -> Result<(), MigrateError> {
-        if self.sessions().settings().behind_pooler() {
-            return Err(MigrateError::Pooler);
-        }
-        let schema = self.schema();
-        let mut migrator = Migrator::with_migrations(migrations(schema));
-        migrator.create_schema(schema.as_str().to_owned());
-        migrator.dangerous_set_table_name(format!("{schema}.migrations"));
-        migrator.run(self.sessions().pool()).await?;
-        Ok(())
+        migrate(self.sessions(), self.schema(), "migrations", EVENT_STORE).await
     }
 
     /// Lets a role append and read, and nothing else: it can change or remove no event, whatever the service does.
@@ -56,16 +54,48 @@ impl PgEventStore {
     /// # Errors
     /// [`MigrateError::Role`] for a name that would need quoting, [`MigrateError::Database`] when the database refuses.
     pub async fn grant(&self, role: &str) -> Result<(), MigrateError> {
-        let role = Schema::new(role).map_err(MigrateError::Role)?;
-        let sql = include_str!("../sql/migrate/grant.sql").replace("{role}", role.as_str());
-        sqlx::raw_sql(render(self.schema(), &sql)).execute(self.sessions().pool()).await?;
-        Ok(())
+        grant(self.sessions(), self.schema(), role, include_str!("../sql/migrate/grant.sql")).await
     }
 }
 
-fn migrations(schema: &Schema) -> Vec<Migration> {
+impl PgReadModel {
+    /// Creates the schema with its tables and functions, or brings it up to date. Several processes may do so at once: one
+    /// works, the others wait.
+    ///
+    /// # Errors
+    /// [`MigrateError`] when the database refuses, or knows migrations that this version does not;
+    /// [`MigrateError::Pooler`] behind a pooler.
+    pub async fn migrate(&self) -> Result<(), MigrateError> {
+        migrate(self.sessions(), self.schema(), "_migrations", READ_MODEL).await
+    }
+
+    /// Lets a role run projections: it may make tables in the schema, and owns those of the generations that it begins.
+    /// All services that share a projection need the same role.
+    ///
+    /// # Errors
+    /// [`MigrateError::Role`] for a name that would need quoting, [`MigrateError::Database`] when the database refuses.
+    pub async fn grant(&self, role: &str) -> Result<(), MigrateError> {
+        grant(self.sessions(), self.schema(), role, include_str!("../sql/read_model/grant.sql")).await
+    }
+}
+
+async fn migrate(sessions: &Sessions, schema: &Schema, table: &str, all: Migrations) -> Result<(), MigrateError> {
+    if sessions.settings().behind_pooler() {
+        return Err(MigrateError::Pooler);
+    }
     let migration = |&(version, name, sql): &(i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, render(schema, sql), false)
     };
-    MIGRATIONS.iter().map(migration).collect()
+    let mut migrator = Migrator::with_migrations(all.iter().map(migration).collect());
+    migrator.create_schema(schema.as_str().to_owned());
+    migrator.dangerous_set_table_name(format!("{schema}.{table}"));
+    migrator.run(sessions.pool()).await?;
+    Ok(())
+}
+
+async fn grant(sessions: &Sessions, schema: &Schema, role: &str, sql: &str) -> Result<(), MigrateError> {
+    let role = Schema::new(role).map_err(MigrateError::Role)?;
+    let sql = render(schema, &sql.replace("{role}", role.as_str()));
+    sqlx::raw_sql(sql).execute(sessions.pool()).await?;
+    Ok(())
 }

@@ -6,6 +6,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use crate::options::PgOptions;
+use crate::read_model::PgReadModelOptions;
 
 /// Every statement here has an index in the order that it wants. Without statistics (a young table, a growing stream) the
 /// planner would rather collect a whole stream and sort it, for each page again. So there is one plan, made once.
@@ -15,6 +16,9 @@ const PLANS: [(&str, &str); 4] = [
     ("jit", "off"),
     ("plan_cache_mode", "force_generic_plan"),
 ];
+
+/// What ends on the server when the client no longer waits for it.
+const WRITING: [&str; 2] = ["statement_timeout", "idle_in_transaction_session_timeout"];
 
 /// Settings of a session: parameters of its start or, behind a pooler, of each transaction.
 #[derive(Debug, Clone)]
@@ -27,19 +31,26 @@ pub(crate) struct Settings {
 impl Settings {
     /// Imports write in such a session: a client that stops inside a transaction does not keep the lock here either.
     pub fn of_readers(options: &PgOptions) -> Self {
-        Self::new(options, format!("cqrs:{}", options.schema), &["idle_in_transaction_session_timeout"])
+        let name = format!("cqrs:{}", options.schema);
+        Self::new(name, &["idle_in_transaction_session_timeout"], options.attempt_timeout, options.behind_pooler)
+    }
+
+    /// A read model is read and written in the same sessions.
+    pub fn of_read_model(options: &PgReadModelOptions) -> Self {
+        let name = format!("cqrs-read-model:{}", options.schema);
+        Self::new(name, &WRITING, options.timeout, options.behind_pooler)
     }
 
     /// The server gives up what the client no longer waits for, and a client that stops inside a transaction does not
     /// keep the lock.
     pub fn of_appender(options: &PgOptions, name: String) -> Self {
-        Self::new(options, name, &["statement_timeout", "idle_in_transaction_session_timeout"])
+        Self::new(name, &WRITING, options.attempt_timeout, options.behind_pooler)
     }
 
-    fn new(options: &PgOptions, name: String, limits: &[&'static str]) -> Self {
-        let milliseconds = options.attempt_timeout.max(Duration::from_millis(1)).as_millis();
+    fn new(name: String, limits: &[&'static str], timeout: Duration, behind_pooler: bool) -> Self {
+        let milliseconds = timeout.max(Duration::from_millis(1)).as_millis();
         let limits = limits.iter().map(|limit| (*limit, milliseconds)).collect();
-        Self { name, limits, behind_pooler: options.behind_pooler }
+        Self { name, limits, behind_pooler }
     }
 
     /// The application name.

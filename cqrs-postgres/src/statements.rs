@@ -9,14 +9,15 @@ use crate::schema::Schema;
 pub(crate) type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
 
 macro_rules! statements {
-    ($($name:ident = $path:literal),* $(,)?) => {
+    ($(#[$doc:meta])* $statements:ident: $($name:ident = $path:literal),* $(,)?) => {
+        $(#[$doc])*
         #[derive(Debug, Clone)]
-        pub(crate) struct Statements {
+        pub(crate) struct $statements {
             $(pub $name: SqlStr,)*
             persistent: bool,
         }
 
-        impl Statements {
+        impl $statements {
             /// Behind a pooler no statement outlives its transaction: none is persistent.
             pub fn new(schema: &Schema, persistent: bool) -> Self {
                 Self { $($name: render(schema, include_str!(concat!("../sql/", $path))),)* persistent }
@@ -31,6 +32,8 @@ macro_rules! statements {
 }
 
 statements! {
+    /// Of an event store.
+    Statements:
     append = "event_store/append.sql",
     lock = "event_store/lock.sql",
     lock_in = "event_store/lock_in.sql",
@@ -74,6 +77,27 @@ statements! {
     parked_messages = "outbox/parked.sql",
     retry_messages = "outbox/retry.sql",
     discard_message = "outbox/discard.sql",
+}
+
+statements! {
+    /// Of a read model, as far as they name no projection.
+    ReadModelStatements:
+    set_local = "read_model/set_local.sql",
+    live = "read_model/live.sql",
+    generations = "read_model/generations.sql",
+    register = "read_model/register.sql",
+    lock = "read_model/lock.sql",
+    insert_generation = "read_model/insert_generation.sql",
+    indexes = "read_model/indexes.sql",
+    insert_index = "read_model/insert_index.sql",
+    swap = "read_model/swap.sql",
+    close = "read_model/close.sql",
+    closed = "read_model/closed.sql",
+    drop = "read_model/drop.sql",
+    fence = "read_model/fence.sql",
+    checkpoint = "read_model/checkpoint.sql",
+    apply = "read_model/apply.sql",
+    refused = "read_model/refused.sql",
 }
 
 /// Safe: the only thing put in is a checked schema name.

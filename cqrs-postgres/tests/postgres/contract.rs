@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cqrs_core::{CheckpointStore, EventStore, SnapshotStore};
+use cqrs_core::{CheckpointStore, EventStore, ReadModel, SnapshotStore};
 use cqrs_testkit::{Fixture, ImportingStore};
 
 use super::database::Database;
@@ -34,6 +34,11 @@ async fn checkpoint_store() -> Fixture<dyn CheckpointStore> {
     Fixture::<dyn CheckpointStore>::new(Arc::new(database.migrated().await.checkpoints())).guard(database)
 }
 
+async fn read_model() -> Fixture<dyn ReadModel> {
+    let database = Database::new();
+    Fixture::<dyn ReadModel>::new(Arc::new(database.read_model().await)).guard(database)
+}
+
 async fn importing() -> Fixture<dyn ImportingStore> {
     let database = Database::new();
     Fixture::<dyn ImportingStore>::new(Arc::new(database.migrated().await)).guard(database)
@@ -57,4 +62,8 @@ mod snapshots {
 
 mod checkpoints {
     cqrs_testkit::checkpoint_store_contract!(super::checkpoint_store);
+}
+
+mod read_models {
+    cqrs_testkit::read_model_contract!(super::read_model);
 }

@@ -1,7 +1,7 @@
 //! A schema of its own for each test, dropped at its end.
 
 use cqrs_core::{EventStore, EventType, NewEvent, Payload, StreamName};
-use cqrs_postgres::{PgEventStore, PgOptions};
+use cqrs_postgres::{PgEventStore, PgOptions, PgReadModel, PgReadModelOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 pub struct Database {
@@ -27,6 +27,16 @@ impl Database {
         let store = self.store().await;
         store.migrate().await.unwrap();
         store
+    }
+
+    pub fn read_model_options(&self) -> PgReadModelOptions {
+        PgReadModelOptions::new(&self.url).unwrap().schema(&self.schema).unwrap().connections(5)
+    }
+
+    pub async fn read_model(&self) -> PgReadModel {
+        let model = self.read_model_options().connect().await.unwrap();
+        model.migrate().await.unwrap();
+        model
     }
 
     pub async fn connection(&self) -> PgConnection {

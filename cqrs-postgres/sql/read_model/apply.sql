@@ -1,0 +1,2 @@
+select outcome, stored
+  from {schema}._apply($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)

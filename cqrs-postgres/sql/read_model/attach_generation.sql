@@ -1,0 +1,2 @@
+alter table {schema}."{projection}$all"
+attach partition {schema}."{projection}${generation}" for values in ({generation})

@@ -1,0 +1,4 @@
+select generation
+  from {schema}._generations
+ where projection = $1 and dropped
+ order by generation

@@ -1,0 +1,2 @@
+create index "{projection}${generation}${index}"
+on {schema}."{projection}${generation}" {definition}

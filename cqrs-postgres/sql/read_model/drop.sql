@@ -1,0 +1,1 @@
+select {schema}._drop($1, $2)

@@ -1,0 +1,3 @@
+select live
+  from {schema}._projections
+ where projection = $1

@@ -1,0 +1,4 @@
+select live, highest
+  from {schema}._projections
+ where projection = $1
+   for update

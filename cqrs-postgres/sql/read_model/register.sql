@@ -1,0 +1,3 @@
+insert into {schema}._projections (projection)
+values ($1)
+    on conflict do nothing
