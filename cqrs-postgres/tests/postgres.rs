@@ -12,7 +12,9 @@ mod postgres {
     mod migration;
     mod outbox;
     mod plans;
+    mod read_model;
     mod relaying;
+    mod role;
     mod subscription;
     mod tenants;
 }

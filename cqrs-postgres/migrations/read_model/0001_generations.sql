@@ -258,11 +258,11 @@ create function {schema}._present(projection text, live bigint)
 returns bigint
 language plpgsql
 stable
-security definer
-set search_path = pg_catalog, pg_temp
+parallel safe
 as $_present$
 begin
-    if live is not null and to_regclass(format('%I.%I', '{schema}', projection || '$' || live)) is null then
+    if live is not null
+       and pg_catalog.to_regclass(pg_catalog.format('%I.%I', '{schema}', pg_catalog.concat(projection, '$', live))) is null then
         raise exception 'generation % of % was dropped after this transaction began: begin it again', live, projection
               using errcode = 'serialization_failure';
     end if;

@@ -10,7 +10,7 @@ use futures::future::join_all;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::database::{Database, event, kill_appenders, message};
-use super::immutability::Role;
+use super::role::Role;
 
 fn email(value: impl ToString) -> ClaimKey {
     ClaimKey::new("email", value.to_string()).unwrap()

@@ -4,6 +4,7 @@ use cqrs_core::{Append, EventStore};
 use cqrs_postgres::PgOptions;
 
 use super::database::{Database, event};
+use super::role::Role;
 
 #[tokio::test]
 async fn not_even_the_owner_can_change_or_remove_events() {
@@ -47,27 +48,5 @@ async fn a_granted_role_appends_and_reads_and_can_do_nothing_else() {
         let as_role = format!("set role {role}; {sql}");
         let error = database.execute(&as_role).await.expect_err(sql);
         assert!(error.to_string().contains("permission denied"), "{sql}: {error}");
-    }
-}
-
-/// A role of the cluster, dropped after its schema.
-pub struct Role(String, String);
-
-impl Role {
-    pub async fn create(database: &Database, name: &str) -> Self {
-        database.execute(&format!("create role {name} login")).await.unwrap();
-        Self(name.to_owned(), database.url.clone())
-    }
-}
-
-impl Drop for Role {
-    fn drop(&mut self) {
-        let database = Database { url: self.1.clone(), schema: "unused".to_owned() };
-        let sql = format!("drop owned by {0}; drop role {0}", self.0);
-        let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(database.execute(&sql))
-        });
-        let _ = dropped.join();
     }
 }
