@@ -7,7 +7,7 @@ use cqrs_core::{
 };
 use cqrs_postgres::{PgEventStore, PgOptions};
 use futures::future::join_all;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Connection, Row};
 
 use super::database::{Database, event, kill_appenders, message};
 use super::role::Role;
@@ -248,4 +248,26 @@ async fn without_the_table_claims_are_refused_and_other_appends_go_on() {
     assert!(matches!(error, AppendError::Permanent(_)), "{error:?}");
     assert!(message(&error).contains("call PgEventStore::migrate()"), "{}", message(&error));
     write(&store, event("user-1")).await.unwrap();
+}
+
+#[tokio::test]
+async fn claims_of_the_callers_transaction_are_held_from_its_commit() {
+    let database = Database::new();
+    let store = database.migrated().await;
+    let mut connection = database.connection().await;
+    let claiming = |stream: &str| Append::new(vec![event(stream).claiming(email("ann"))]);
+    let mut transaction = connection.begin().await.unwrap();
+    store.append_in(&mut transaction, claiming("user-1")).await.unwrap();
+    let error = store.append_in(&mut transaction, claiming("user-2")).await.unwrap_err();
+    assert!(matches!(&error, AppendError::Claimed { holder, .. } if holder.as_str() == "user-1"), "{error:?}");
+    let handed_on = vec![event("user-1").releasing(email("ann")), event("user-2").claiming(email("ann"))];
+    store.append_in(&mut transaction, Append::new(handed_on)).await.expect("after a refusal the transaction goes on");
+    transaction.rollback().await.unwrap();
+    let mut transaction = connection.begin().await.unwrap();
+    store.append_in(&mut transaction, claiming("user-3")).await.unwrap();
+    let (waiting, committed) = futures::join!(store.append(claiming("user-4")), transaction.commit());
+    committed.unwrap();
+    let error = waiting.unwrap_err();
+    assert!(matches!(&error, AppendError::Claimed { holder, .. } if holder.as_str() == "user-3"), "{error:?}");
+    assert_claims_follow_from_the_log(&database, &store).await;
 }
