@@ -4,6 +4,8 @@
 //! command → [aggregate](Aggregate) → [repository](Repository) → [event store](EventStore) →
 //! [subscription](Subscription) → runner → projector → [read model](ReadModel) → [query](Documents).
 //!
+//! Messages for other systems go to a [publisher](Publisher).
+//!
 //! This crate knows no database. Adapters implement its ports: `cqrs-postgres` and `cqrs-sqlite` the event store,
 //! `cqrs-projections` the read models in Redis and Elasticsearch. [`in_memory`] holds implementations for tests and first
 //! steps.

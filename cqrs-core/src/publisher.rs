@@ -17,7 +17,8 @@ use crate::message::Message;
 /// - **Independent otherwise**: messages of other keys, and those without a key, do not fail with it.
 /// - **Whole**: id, key, payload and headers come back from the broker as they were given.
 /// - **At least once**: a message may be given again; the broker, or its consumers, know it by its id.
-/// - **Cancellation**: when the future is dropped, each message may have been published or not.
+/// - **Cancellation**: when the future is dropped, each message may have been published or not, but none before those of
+///   its key that precede it.
 #[async_trait]
 pub trait Publisher: Send + Sync + Debug + 'static {
     /// Publishes messages.

@@ -2,6 +2,9 @@
 //!
 //! Appends of a process are written in groups, each in one transaction under an advisory lock: positions and recorded
 //! times increase in commit order, so that a reader needs nothing but `position > $1 order by position`.
+//!
+//! For ordinary tables of the same database: [`append_in`](PgEventStore::append_in) writes events in the caller's own
+//! transaction, and the [outbox](PgOutbox) messages that are published once it is committed.
 
 mod append_in;
 mod append_queue;

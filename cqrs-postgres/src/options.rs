@@ -89,7 +89,8 @@ impl PgOptions {
 
     /// How long an append may take in all, through lost connections and repeated attempts; 30 s unless told. After that it
     /// is [`Transient`](cqrs_core::AppendError::Transient) when it was never sent, and
-    /// [`Unknown`](cqrs_core::AppendError::Unknown) when it was.
+    /// [`Unknown`](cqrs_core::AppendError::Unknown) when it was. So long [`append_in`](PgEventStore::append_in) waits for the
+    /// append lock.
     #[must_use]
     pub fn append_timeout(mut self, timeout: Duration) -> Self {
         self.append_timeout = timeout;
@@ -111,7 +112,7 @@ impl PgOptions {
         self
     }
 
-    /// How often subscriptions look for events whose notification was lost; every 500 ms unless told.
+    /// How often subscriptions and relays of the outbox look for what they were not notified of; every 500 ms unless told.
     #[must_use]
     pub fn poll(mut self, every: Duration) -> Self {
         self.poll = every;

@@ -27,8 +27,8 @@ use settlement::storable;
 ///   id by which consumers recognise that.
 /// - **Ordered by key**: a key has one order, in which its transactions commit, and in which its messages were enqueued
 ///   within a transaction. A message is not published before those that precede it were published or
-///   [discarded](Self::discard), however many relays there are. Only repetitions come out of order: a relay that was cut
-///   off for longer than its lease may still publish what another has taken over.
+///   [discarded](Self::discard), however many relays there are. Only repetitions may come out of order: those of a call to
+///   the publisher that was given up, or of a relay that was cut off for longer than its lease.
 /// - **Independent**: a message that cannot be published holds up those of its key, and no other. A transaction that stays
 ///   open holds up nothing but later transactions which enqueue for the same keys.
 ///

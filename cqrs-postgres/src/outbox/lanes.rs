@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use cqrs_core::StoreError;
+use sqlx::postgres::PgRow;
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
 use super::settlement::{Lane, OpenMessage, Settlement};
 use super::status::{message, micros};
+use crate::error::store_error;
 use crate::event_store::PgEventStore;
 
 /// Bytes of payload that are read at once, roughly.
@@ -25,7 +28,7 @@ pub(super) struct Lanes {
 }
 
 /// When there is something to do, and nobody needs to say so.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct NextDue {
     /// It had been announced that no relay waits: messages may have come without a notification.
     pub look_again: bool,
@@ -34,7 +37,7 @@ pub(super) struct NextDue {
 
 impl Lanes {
     /// Takes lanes that are due, with their next messages: `messages` at most, those due for longest first.
-    pub async fn claim(&self, messages: u32, lease: Duration) -> Result<Vec<Lane>, sqlx::Error> {
+    pub async fn claim(&self, messages: u32, lease: Duration) -> Result<Vec<Lane>, StoreError> {
         let (sessions, sql) = (self.store.sessions(), self.store.sql());
         sessions
             .in_time(async {
@@ -69,10 +72,11 @@ impl Lanes {
                 Ok(lanes)
             })
             .await
+            .map_err(store_error)
     }
 
     /// Writes what became of messages, and gives the lanes back. Lanes that another relay has taken over stay as they are.
-    pub async fn settle(&self, settlement: &Settlement, poll: Duration) -> Result<(), sqlx::Error> {
+    pub async fn settle(&self, settlement: &Settlement, poll: Duration) -> Result<(), StoreError> {
         let (sessions, sql) = (self.store.sessions(), self.store.sql());
         let (failed, released) = (&settlement.failed, &settlement.released);
         let done: Vec<&str> = released
@@ -118,24 +122,23 @@ impl Lanes {
                 session.done().await
             })
             .await
+            .map_err(store_error)
     }
 
     /// Announces that this relay waits to be woken.
-    pub async fn wait(&self) -> Result<NextDue, sqlx::Error> {
+    pub async fn wait(&self) -> Result<NextDue, StoreError> {
         let sql = self.store.sql();
-        let row = self.store.sessions().fetch_optional(sql.query(&sql.wait_for_messages)).await?;
-        let Some(row) = row else {
-            return Ok(NextDue { look_again: false, after: None });
-        };
-        Ok(NextDue { look_again: row.try_get(0)?, after: micros(row.try_get(1)?) })
+        let row = self.store.sessions().fetch_optional(sql.query(&sql.wait_for_messages)).await;
+        let next = |row: PgRow| Ok(NextDue { look_again: row.try_get(0)?, after: micros(row.try_get(1)?) });
+        row.and_then(|row| row.map_or(Ok(NextDue::default()), next)).map_err(store_error)
     }
 
     /// Removes messages that were settled so long ago, and finds those without a lane. Whether there may be more to remove.
-    pub async fn sweep(&self, retention: Duration) -> Result<bool, sqlx::Error> {
+    pub async fn sweep(&self, retention: Duration) -> Result<bool, StoreError> {
         let sql = self.store.sql();
-        self.store.sessions().execute(sql.query(&sql.restore_lanes)).await?;
+        self.store.sessions().execute(sql.query(&sql.restore_lanes)).await.map_err(store_error)?;
         let remove = sql.query(&sql.remove_messages).bind(as_micros(retention)).bind(REMOVED);
-        let removed = self.store.sessions().execute(remove).await?;
+        let removed = self.store.sessions().execute(remove).await.map_err(store_error)?;
         Ok(removed.rows_affected() >= REMOVED.unsigned_abs())
     }
 }

@@ -13,7 +13,6 @@ use uuid::Uuid;
 
 use super::lanes::Lanes;
 use super::settlement::{Lane, Patience, publishable, settle};
-use crate::error::{Meaning, meaning, store_error};
 use crate::event_store::PgEventStore;
 
 /// Publishes the messages of an outbox once it is [started](Self::start).
@@ -154,7 +153,6 @@ impl Running {
                 }
                 Err(error) => {
                     failures += 1;
-                    let error = store_error(error);
                     tracing::warn!(%error, failures, "the outbox is not relayed");
                     self.error.send_replace(Some(error));
                     backoff.after(failures)
@@ -172,7 +170,7 @@ impl Running {
     }
 
     /// One batch; how long to wait for the next one.
-    async fn round(&mut self) -> Result<Duration, sqlx::Error> {
+    async fn round(&mut self) -> Result<Duration, StoreError> {
         let sweep = self.relay.sweep;
         if self.swept.is_none_or(|swept| swept.elapsed() >= sweep) {
             let more = self.lanes.sweep(self.relay.retention).await?;
@@ -195,7 +193,7 @@ impl Running {
         Ok(due.min(self.poll).min(sweep))
     }
 
-    async fn publish(&mut self, lanes: &[Lane], claimed: Instant) -> Result<(), sqlx::Error> {
+    async fn publish(&mut self, lanes: &[Lane], claimed: Instant) -> Result<(), StoreError> {
         let messages: Vec<Message> = publishable(lanes).map(|open| open.message.clone()).collect();
         let outcomes = if messages.is_empty() { Vec::new() } else { self.call(&messages, claimed).await };
         let quiet_for = self.took.map(|took| took.elapsed());
@@ -211,7 +209,7 @@ impl Running {
         for attempt in 1.. {
             match self.lanes.settle(&settlement, self.poll).await {
                 // What was published is published again when the lease is over: while it is not, marking is tried again.
-                Err(error) if is_transient(&error) && claimed.elapsed() < self.relay.lease => {
+                Err(error) if error.is_transient() && claimed.elapsed() < self.relay.lease => {
                     tracing::warn!(%error, attempt, "published messages were not marked");
                     tokio::time::sleep(backoff.after(attempt)).await;
                 }
@@ -233,8 +231,4 @@ impl Running {
             Err(_) => all("the publisher did not answer in time"),
         }
     }
-}
-
-fn is_transient(error: &sqlx::Error) -> bool {
-    matches!(meaning(error), Meaning::NoAnswer | Meaning::Transient)
 }

@@ -1,9 +1,12 @@
 //! Append-only is enforced by the database itself.
 
+use cqrs_core::in_memory::InMemoryPublisher;
 use cqrs_core::{Append, EventStore};
 use cqrs_postgres::PgOptions;
+use sqlx::{Connection, PgConnection};
 
 use super::database::{Database, event};
+use super::outbox::{drained, message};
 use super::role::Role;
 
 #[tokio::test]
@@ -44,6 +47,14 @@ async fn a_granted_role_appends_and_reads_and_can_do_nothing_else() {
     let service = PgOptions::new(&url).unwrap().schema(&database.schema).unwrap().connect().await.unwrap();
     service.append(Append::new(vec![event("account-1")])).await.unwrap();
     assert_eq!(service.head().await.unwrap().position.get(), 1);
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    let mut transaction = connection.begin().await.unwrap();
+    service.append_in(&mut transaction, Append::new(vec![event("account-1")])).await.unwrap();
+    service.outbox().enqueue(&mut transaction, message("order-1", 1)).await.unwrap();
+    transaction.commit().await.unwrap();
+    let relay = service.outbox().relay(InMemoryPublisher::new()).start();
+    drained(&service.outbox()).await;
+    relay.stop().await;
     for sql in ["update {schema}.events set version = 2", "delete from {schema}.events", "truncate {schema}.events"] {
         let as_role = format!("set role {role}; {sql}");
         let error = database.execute(&as_role).await.expect_err(sql);

@@ -1,13 +1,15 @@
 //! Every statement finds what it wants by an index, also in a table that was never analysed.
 
+use cqrs_core::in_memory::InMemoryPublisher;
 use cqrs_core::{
-    Append, AppendError, Category, ClaimKey, EventStore, EventType, ExpectedVersion, Filter, GlobalPosition,
-    ListStreams, NewEvent, ReadAll, ReadStream, SnapshotQuery, SnapshotRetention, SnapshotStore, StreamName, Timestamp,
-    Version,
+    Append, AppendError, Category, ClaimKey, EventStore, EventType, ExpectedVersion, Failure, Filter, GlobalPosition,
+    ListStreams, Message, NewEvent, PublishError, ReadAll, ReadStream, SnapshotQuery, SnapshotRetention, SnapshotStore,
+    StreamName, Timestamp, Version,
 };
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use super::database::{Database, event};
+use super::outbox::{commit, message, text};
 
 const EVENTS: u64 = 100_000;
 
@@ -106,12 +108,22 @@ async fn no_statement_scans_the_table_or_reads_more_than_it_gives() {
     store.append(append.clone()).await.expect("a repetition");
     store.outcome(&append.event_ids()).await.unwrap();
     let conflict = Append::new(vec![event("account-hot")]).expect(hot.clone(), ExpectedVersion::NoStream);
-    assert!(matches!(store.append(conflict).await, Err(AppendError::Conflict { .. })));
+    assert!(matches!(store.append(conflict.clone()).await, Err(AppendError::Conflict { .. })));
     store.append(Append::new(vec![event("account-hot").releasing(email(10)).claiming(email(1))])).await.unwrap();
     let claimed = Append::new(vec![event("account-1").claiming(email(20))]);
-    assert!(matches!(store.append(claimed).await, Err(AppendError::Claimed { .. })));
+    assert!(matches!(store.append(claimed.clone()).await, Err(AppendError::Claimed { .. })));
     let unclaimed = Append::new(vec![event("account-1")]).expect_unclaimed(email(30));
-    assert!(matches!(store.append(unclaimed).await, Err(AppendError::Claimed { .. })));
+    assert!(matches!(store.append(unclaimed.clone()).await, Err(AppendError::Claimed { .. })));
+    // In a session that knows nothing of what suits these statements.
+    let mut connection = database.connection().await;
+    let mut transaction = connection.begin().await.unwrap();
+    store.append_in(&mut transaction, append).await.expect("a repetition");
+    for refused in [conflict, claimed, unclaimed] {
+        assert!(store.append_in(&mut transaction, refused).await.is_err());
+    }
+    store.append_in(&mut transaction, Append::new(vec![event("account-hot").claiming(email(2))])).await.unwrap();
+    transaction.commit().await.unwrap();
+    connection.close().await.unwrap();
     drop(store);
     let loaded = given as i64;
     let after = usage(&database, "'events', 'claims'").await;
@@ -146,4 +158,54 @@ async fn no_statement_scans_the_snapshots() {
     assert_eq!(after.sequential_scans, before.sequential_scans, "no sequential scan: {before:?}, {after:?}");
     let read = after.rows - before.rows;
     assert!(read < 1_500, "{read} rows were read to look at 21 streams with 10 snapshots each");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_a_long_history_nor_a_backlog_behind_a_parked_message_slows_the_outbox_down() {
+    let database = Database::new();
+    let store = database.migrated().await;
+    let poison = |message: &Message| match text(message).as_str() {
+        "poison" => Err(PublishError::Permanent(Failure::new("poison"))),
+        _ => Ok(()),
+    };
+    let relay = store.outbox().relay(InMemoryPublisher::new().answering(poison)).start();
+    let mut connection = database.connection().await;
+    commit(&store.outbox(), &mut connection, vec![message("order-1", "poison")]).await;
+    while store.outbox().status().await.unwrap().parked == 0 {}
+    relay.stop().await;
+    // What was published, and what waits behind the parked message: none of it is to be read again.
+    database
+        .execute(
+            "alter table {schema}.outbox set (autovacuum_enabled = false);
+             insert into {schema}.outbox (message_id, status, topic, lane, keyed, payload, headers, settled_at)
+             select gen_random_uuid(), 'published', 't', 'order-' || n % 5000, true, '1', '{}', clock_timestamp()
+               from generate_series(1, 100000) n;
+             insert into {schema}.outbox (message_id, topic, lane, keyed, payload, headers)
+             select gen_random_uuid(), 't', 'order-1', true, '1', '{}' from generate_series(1, 20000)",
+        )
+        .await
+        .unwrap();
+    drop((store, connection));
+    let before = [usage(&database, "'outbox'").await, usage(&database, "'outbox_lanes'").await];
+    let store = database.store().await;
+    let outbox = store.outbox();
+    let mut connection = database.connection().await;
+    let broker = InMemoryPublisher::new();
+    let relay = outbox.relay(broker.clone()).start();
+    for number in 0..20 {
+        let messages = (0..20).map(|key| message(&format!("other-{key}"), number)).collect();
+        commit(&outbox, &mut connection, messages).await;
+        while broker.published().len() < (number + 1) * 20 {
+            tokio::task::yield_now().await;
+        }
+    }
+    relay.stop().await;
+    connection.close().await.unwrap();
+    drop((outbox, store));
+    let after = [usage(&database, "'outbox'").await, usage(&database, "'outbox_lanes'").await];
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!(after.sequential_scans, before.sequential_scans, "{before:?}, {after:?}");
+        let read = after.rows - before.rows;
+        assert!(read < 5_000, "{read} rows were read to publish 400 messages");
+    }
 }

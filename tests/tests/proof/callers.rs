@@ -1,8 +1,10 @@
 //! Appends in a transaction of the caller, whose commit may stay without an answer.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use cqrs_core::Append;
+use cqrs_core::in_memory::InMemoryPublisher;
+use cqrs_core::{Append, Message, MessageId, MessageKey, Topic};
 use cqrs_postgres::PgEventStore;
 use cqrs_tests::database::{Database, append, log};
 use cqrs_tests::pgbouncer::PgBouncer;
@@ -127,4 +129,45 @@ async fn the_callers_transaction_may_go_through_a_pooler() {
         }
     }
     assert_eq!(log(&store).await.len(), 30);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_outbox_works_through_a_pooler_also_when_that_is_killed() {
+    let (database, _proxy, _direct) = with_table().await;
+    let mut pooler = PgBouncer::before_database(&database.url).await;
+    let url = pooler.url(&database.url);
+    let options = database.options_at(&url).behind_pooler(true).poll(Duration::from_millis(20));
+    let outbox = options.connect().await.unwrap().outbox();
+    let broker = InMemoryPublisher::new();
+    let lease = Duration::from_millis(500);
+    let relays = [(); 2].map(|()| outbox.relay(broker.clone()).batch(3).lease(lease).start());
+    let own: PgConnectOptions = url.parse().unwrap();
+    let own = own.extra_float_digits(None).statement_cache_capacity(0);
+    let mut expected: Vec<Vec<MessageId>> = vec![Vec::new(); 3];
+    for _ in 0..3 {
+        let mut connection = own.connect().await.unwrap();
+        for _ in 0..10 {
+            for (key, expected) in expected.iter_mut().enumerate() {
+                let message = Message::new(Topic::new("shop.order.placed").unwrap(), "{}");
+                let message = message.with_key(MessageKey::new(format!("order-{key}")).unwrap());
+                let mut transaction = connection.begin().await.unwrap();
+                outbox.enqueue(&mut transaction, message.clone()).await.unwrap();
+                transaction.commit().await.unwrap();
+                expected.push(message.id);
+            }
+        }
+        pooler.kill();
+        pooler.start_again(&database.url).await;
+    }
+    until("everything is published", || async { (outbox.status().await.ok()?.pending == 0).then_some(()) }).await;
+    for relay in relays {
+        relay.stop().await;
+    }
+    let mut known = HashSet::new();
+    let mut published: Vec<Vec<MessageId>> = vec![Vec::new(); 3];
+    for message in broker.published().iter().filter(|message| known.insert(message.id)) {
+        let key = message.key.as_ref().unwrap().as_str().strip_prefix("order-").unwrap();
+        published[key.parse::<usize>().unwrap()].push(message.id);
+    }
+    assert_eq!(published, expected, "every key in commit order");
 }
