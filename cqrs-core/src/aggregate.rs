@@ -34,6 +34,8 @@ pub trait Aggregate: Default + Clone + Send + Sync + 'static {
 }
 
 /// How an event changes the state. Pure and total: an event has happened, it cannot be refused.
+///
+/// Whoever replays events calls [`fold`], which knows of those that restart the state.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say how events change it",
     note = "write `impl Apply for {Self} {{ fn apply(&mut self, event: &…Event) {{ … }} }}`"
@@ -41,6 +43,15 @@ pub trait Aggregate: Default + Clone + Send + Sync + 'static {
 pub trait Apply: Aggregate {
     /// Changes the state to what it is after `event`.
     fn apply(&mut self, event: &Self::Event);
+}
+
+/// Folds an event into a state: applies it, to the default state when the event
+/// [restarts](DomainEvent::restarts_state) it.
+pub fn fold<A: Apply>(state: &mut A, event: &A::Event) {
+    if event.restarts_state() {
+        *state = A::default();
+    }
+    state.apply(event);
 }
 
 /// How a command is decided. Pure: it reads the state, and answers with what happened or why not.

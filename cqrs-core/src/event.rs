@@ -28,6 +28,12 @@ pub trait DomainEvent: Sized + Send + Sync + 'static {
     /// The event type under which this event is written, such as `account.opened.v1`.
     fn event_type(&self) -> &'static str;
 
+    /// Whether the state after this event rests on nothing that was before it: it is [folded](crate::fold) onto the default
+    /// state. Before such an event a stream can be [truncated](crate::Repository::truncate_before).
+    fn restarts_state(&self) -> bool {
+        false
+    }
+
     /// The event's fields as JSON, without its type.
     ///
     /// # Errors

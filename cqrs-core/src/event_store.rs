@@ -20,6 +20,7 @@ pub use read::{Direction, Filter, Head, LogPage, ReadAll, ReadStream, StreamPage
 
 use crate::id::EventId;
 use crate::stream::GlobalPosition;
+use crate::stream_facts::StreamFactsStore;
 use crate::subscription::Subscription;
 
 /// An append-only log of events in streams.
@@ -32,6 +33,8 @@ use crate::subscription::Subscription;
 ///   or below *p*. The events of one append follow each other. Versions of a stream are dense, from 1.
 /// - **Clock**: `recorded_at` is the store's own clock, never decreasing along the log.
 /// - **Immutable**: an event that was written is never changed.
+/// - **Facts of streams**: what is [known](StreamFactsStore) of a stream, that it is archived or truncated, holds for appends
+///   and reads as soon as it was changed.
 /// - **Repeatable**: an event id is unique in the store; appending the same again writes nothing and succeeds.
 /// - **Unique keys**: a key is held by one stream at a time, as the [`Claims`](crate::Claims) of the events say.
 /// - **Cancellation**: an append whose future is dropped is still written wholly or not at all; which of the two,
@@ -53,7 +56,7 @@ pub trait EventStore: Send + Sync + Debug + 'static {
     /// [`AppendError::Transient`] and [`AppendError::Permanent`] as for every call.
     async fn outcome(&self, ids: &[EventId]) -> Result<Option<Appended>, AppendError>;
 
-    /// Reads a page of one stream. A stream that does not exist is empty.
+    /// Reads a page of one stream. A stream that does not exist is empty, one that is truncated begins later.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
@@ -82,6 +85,9 @@ pub trait EventStore: Send + Sync + Debug + 'static {
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     async fn subscribe(&self, after: GlobalPosition, filter: Filter) -> Result<Box<dyn Subscription>, StoreError>;
+
+    /// What is known of the streams besides their events.
+    fn stream_facts(&self) -> &dyn StreamFactsStore;
 }
 
 #[async_trait]
@@ -112,5 +118,9 @@ impl<S: EventStore + ?Sized> EventStore for std::sync::Arc<S> {
 
     async fn subscribe(&self, after: GlobalPosition, filter: Filter) -> Result<Box<dyn Subscription>, StoreError> {
         (**self).subscribe(after, filter).await
+    }
+
+    fn stream_facts(&self) -> &dyn StreamFactsStore {
+        (**self).stream_facts()
     }
 }

@@ -94,6 +94,14 @@ pub enum ImportError {
         /// The stream that holds it, by the log or an event before.
         holder: StreamName,
     },
+    /// A stream is archived.
+    #[error("event {id} belongs to {stream}, which is archived")]
+    Archived {
+        /// The event.
+        id: EventId,
+        /// The stream.
+        stream: StreamName,
+    },
     /// An event cannot be kept.
     #[error("invalid event")]
     Invalid(#[from] InvalidAppend),
@@ -114,6 +122,8 @@ pub struct ImportFacts {
     pub clock: Timestamp,
     /// The newest version of each stream that is imported to.
     pub heads: HashMap<StreamName, Option<Version>>,
+    /// Those of them that are archived.
+    pub archived: HashSet<StreamName>,
     /// The streams that hold the [keys](claimed_keys) of the events.
     pub claims: HashMap<ClaimKey, StreamName>,
 }
@@ -156,6 +166,9 @@ pub fn check_import(
         if event.recorded_at < earliest || event.recorded_at > facts.clock {
             let recorded_at = event.recorded_at;
             return Err(ImportError::RecordedAt { id, recorded_at, earliest, latest: facts.clock });
+        }
+        if facts.archived.contains(&event.stream) {
+            return Err(ImportError::Archived { id, stream: event.stream.clone() });
         }
         let known = || facts.heads.get(&event.stream).copied().flatten();
         let head = heads.entry(&event.stream).or_insert_with(known);

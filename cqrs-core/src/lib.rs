@@ -37,11 +37,12 @@ mod repository;
 mod snapshot_policy;
 mod snapshot_store;
 mod stream;
+mod stream_facts;
 mod subscription;
 mod timestamp;
 mod upcast;
 
-pub use aggregate::{Aggregate, Apply, Handle};
+pub use aggregate::{Aggregate, Apply, Handle, fold};
 pub use as_of::AsOf;
 pub use backoff::Backoff;
 pub use checkpoint_store::{Checkpoint, CheckpointStore, FencingToken, Generation};
@@ -69,11 +70,14 @@ pub use read_model::{Batch, DocumentWrite, Documents, ReadModel, ReadModelError,
 pub use recorded_event::{Recorded, RecordedEvent, UndecodableEvent};
 pub use repository::{
     ExecuteError, Executed, LoadError, Loaded, Repository, SnapshotError, SnapshotPruning, SnapshotPruningProgress,
-    SnapshotRebuild, SnapshotRebuildProgress,
+    SnapshotRebuild, SnapshotRebuildProgress, TruncateError,
 };
 pub use snapshot_policy::SnapshotPolicy;
 pub use snapshot_store::{PrunedSnapshots, Snapshot, SnapshotQuery, SnapshotRetention, SnapshotStore};
 pub use stream::{ExpectedVersion, GlobalPosition, Version};
+pub use stream_facts::{
+    Archived, StreamFacts, StreamFactsChange, StreamFactsError, StreamFactsPage, StreamFactsStore, StreamMoment,
+};
 pub use subscription::{CatchUpSubscription, Hint, Listener, Subscription, Wake};
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use upcast::{Upcast, UpcastError};

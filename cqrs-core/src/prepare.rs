@@ -12,6 +12,7 @@ use crate::event_store::{
 use crate::id::EventId;
 use crate::recorded_event::RecordedEvent;
 use crate::stream::GlobalPosition;
+use crate::stream_facts::StreamFactsStore;
 use crate::subscription::Subscription;
 
 /// Makes raw events readable: fetches the keys that a page needs, and decrypts its payloads, say.
@@ -78,6 +79,10 @@ impl EventStore for PreparedEventStore {
         let raw = self.store.subscribe(after, filter).await?;
         let prepare = Arc::clone(&self.prepare);
         Ok(Box::new(PreparedSubscription { position: raw.position(), raw, prepare, page: None }))
+    }
+
+    fn stream_facts(&self) -> &dyn StreamFactsStore {
+        self.store.stream_facts()
     }
 }
 

@@ -10,8 +10,9 @@ mod fold;
 mod line;
 mod load;
 mod snapshots;
+mod truncate;
 
-pub use error::{ExecuteError, LoadError};
+pub use error::{ExecuteError, LoadError, TruncateError};
 pub use execute::Executed;
 pub use load::Loaded;
 pub use snapshots::{

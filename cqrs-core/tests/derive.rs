@@ -10,6 +10,8 @@ mod fingerprints;
 mod generics;
 #[path = "derive/behaviour/hygiene.rs"]
 mod hygiene;
+#[path = "derive/behaviour/restarts.rs"]
+mod restarts;
 #[path = "derive/behaviour/sets.rs"]
 mod sets;
 #[path = "derive/behaviour/structs.rs"]

@@ -25,7 +25,8 @@ impl PgEventStore {
     /// - **Call it last** also for another reason: who holds rows that the holder of the lock wants, and then waits for the
     ///   lock, is in a deadlock. PostgreSQL ends one of the two: that is [`Transient`](AppendError::Transient).
     /// - **A refusal leaves the transaction as it was**: after [`Conflict`](AppendError::Conflict),
-    ///   [`Claimed`](AppendError::Claimed), [`EventIdReused`](AppendError::EventIdReused) and [`Invalid`](AppendError::Invalid) the caller may go on in it and
+    ///   [`Archived`](AppendError::Archived), [`Claimed`](AppendError::Claimed),
+    ///   [`EventIdReused`](AppendError::EventIdReused) and [`Invalid`](AppendError::Invalid) the caller may go on in it and
     ///   commit. After [`Transient`](AppendError::Transient) roll back and run the whole transaction again.
     /// - **A commit without an answer** may have happened: [`outcome`](cqrs_core::EventStore::outcome) of the event ids tells,
     ///   for everything in the transaction.

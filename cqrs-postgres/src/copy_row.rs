@@ -51,8 +51,13 @@ impl CopiedRow {
     }
 
     /// `None` when the page is empty: then the row holds only the head.
+    pub fn place(&self) -> Result<Option<GlobalPosition>, sqlx::Error> {
+        self.fields[0].as_ref().map(|_| self.position(0)).transpose()
+    }
+
+    /// `None` when the page is empty, or the event is skipped.
     pub fn event(&self, rows: &mut Rows) -> Result<Option<RecordedEvent>, sqlx::Error> {
-        if self.fields[0].is_none() {
+        if self.fields[1].is_none() {
             return Ok(None);
         }
         let version = self.number(3)?;
@@ -155,7 +160,17 @@ mod tests {
         let head = 9_i64.to_be_bytes();
         fields[9] = Some(&head[..]);
         let row = CopiedRow::read(&message(&fields).into()).unwrap().unwrap();
-        assert_eq!(row.head().unwrap().get(), 9);
+        assert_eq!((row.head().unwrap().get(), row.place().unwrap()), (9, None));
+        assert_eq!(row.event(&mut Rows::default()).unwrap(), None);
+    }
+
+    #[test]
+    fn a_skipped_event_is_a_row_with_its_place_and_no_id() {
+        let mut fields = [None; 10];
+        let (place, head) = (7_i64.to_be_bytes(), 9_i64.to_be_bytes());
+        (fields[0], fields[9]) = (Some(&place[..]), Some(&head[..]));
+        let row = CopiedRow::read(&message(&fields).into()).unwrap().unwrap();
+        assert_eq!(row.place().unwrap(), Some(GlobalPosition::new(7)));
         assert_eq!(row.event(&mut Rows::default()).unwrap(), None);
     }
 

@@ -1,5 +1,6 @@
 //! The event store on PostgreSQL.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use cqrs_core::append_queue::AppendQueue;
 use cqrs_core::{
     Append, AppendError, Appended, CatchUpSubscription, Direction, EventId, EventStore, Failure, Filter,
     GlobalPosition, Head, Hint, Limits, ListStreams, Listener, LogPage, ReadAll, ReadStream, StoreError, StoreId,
-    StreamHead, StreamList, StreamName, StreamPage, Subscription,
+    StreamFactsStore, StreamHead, StreamList, StreamName, StreamPage, Subscription,
 };
 use futures::TryStreamExt;
 use sqlx::{PgExecutor, Row};
@@ -172,10 +173,19 @@ impl PgEventStore {
         let mut page = StreamPage::default();
         let mut rows = Rows::default();
         while let Some(row) = found.try_next().await? {
-            page.events.push(rows.event(&row)?);
+            if row.try_get_unchecked::<Option<i64>, _>(0)?.is_some() {
+                page.events.push(rows.event(&row)?);
+            } else {
+                page.truncated_before = Some(row::version(&row, 9)?);
+            }
         }
         drop(found);
         session.done().await?;
+        // They come in order, though SQL promises none for a union.
+        match read.direction {
+            Direction::Forward => page.events.sort_by_key(|event| event.version),
+            Direction::Backward => page.events.sort_by_key(|event| Reverse(event.version)),
+        }
         page.more = page.events.len() > limit;
         page.events.truncate(limit);
         Ok(page)
@@ -219,6 +229,10 @@ impl EventStore for PgEventStore {
         self.listen();
         let (store, wake) = (Arc::new(self.clone()), self.0.hints.newest.wake());
         Ok(Box::new(CatchUpSubscription::new(store, after, filter, wake, self.poll())))
+    }
+
+    fn stream_facts(&self) -> &dyn StreamFactsStore {
+        self
     }
 }
 

@@ -1,11 +1,11 @@
 //! History that was recorded elsewhere, by COPY under the append lock.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use cqrs_core::{
-    EventId, ImportError, ImportEvents, ImportFacts, Imported, RecordedEvent, StreamName, Timestamp, check_import,
-    claimed_keys,
+    EventId, ImportError, ImportEvents, ImportFacts, Imported, RecordedEvent, StreamName, Timestamp, Version,
+    check_import, claimed_keys,
 };
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
@@ -68,9 +68,9 @@ impl PgEventStore {
             return Ok(Imported { written: 0, repeated: events.len() });
         }
         let clock: PgTimestamp = sql.query(&sql.clock).fetch_one(&mut *transaction).await?.try_get(0)?;
-        let heads = self.heads(&mut transaction, events).await?;
+        let (heads, archived) = self.heads(&mut transaction, events).await?;
         let held = claims::read(&mut transaction, sql, &claimed_keys(events)).await?.into_iter().collect();
-        let facts = ImportFacts { head, clock: clock.0, heads, claims: held };
+        let facts = ImportFacts { head, clock: clock.0, heads, archived, claims: held };
         let changes = check_import(events, &facts, &self.limits()).map_err(Interrupted::Refused)?;
         let mut copy = transaction.copy_in_raw(sql.import.as_str()).await?;
         for chunk in binary(events) {
@@ -95,17 +95,23 @@ impl PgEventStore {
         Ok(events.iter().all(|event| found.get(&event.id) == Some(event)))
     }
 
+    /// The newest version of each stream, and which of them are archived.
     async fn heads(
         &self,
         connection: &mut PgConnection,
         events: &[RecordedEvent],
-    ) -> Result<HashMap<StreamName, Option<cqrs_core::Version>>, sqlx::Error> {
+    ) -> Result<(HashMap<StreamName, Option<Version>>, HashSet<StreamName>), sqlx::Error> {
         let mut streams: Vec<&StreamName> = events.iter().map(|event| &event.stream).collect();
         streams.sort_unstable();
         streams.dedup();
         let names: Vec<&str> = streams.iter().map(|stream| stream.as_str()).collect();
         let rows = self.sql().query(&self.sql().heads).bind(names).fetch_all(connection).await?;
-        streams.into_iter().zip(&rows).map(|(stream, row)| Ok((stream.clone(), to_version(row.try_get(0)?)))).collect()
+        let (mut heads, mut archived) = (HashMap::new(), HashSet::new());
+        for (stream, row) in streams.into_iter().zip(&rows) {
+            heads.insert(stream.clone(), to_version(row.try_get(0)?));
+            archived.extend(row.try_get::<bool, _>(1)?.then(|| stream.clone()));
+        }
+        Ok((heads, archived))
     }
 
     /// The event whose id is taken.

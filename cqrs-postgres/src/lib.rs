@@ -25,6 +25,7 @@ mod session;
 mod settings;
 mod snapshot_store;
 mod statements;
+mod stream_facts;
 mod subscription;
 mod transaction;
 mod value;

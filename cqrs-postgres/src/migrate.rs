@@ -15,6 +15,7 @@ const EVENT_STORE: Migrations = &[
     (1, "events", include_str!("../migrations/0001_events.sql")),
     (2, "append plans", include_str!("../migrations/0002_append_plans.sql")),
     (3, "claims", include_str!("../migrations/0003_claims.sql")),
+    (4, "stream facts", include_str!("../migrations/0004_stream_facts.sql")),
     (5, "outbox", include_str!("../migrations/0005_outbox.sql")),
 ];
 
@@ -49,12 +50,22 @@ impl PgEventStore {
         migrate(self.sessions(), self.schema(), "migrations", EVENT_STORE).await
     }
 
-    /// Lets a role append and read, and nothing else: it can change or remove no event, whatever the service does.
+    /// Lets a role append and read, and nothing else: it can change or remove no event, and archive or truncate no stream,
+    /// whatever the service does.
     ///
     /// # Errors
     /// [`MigrateError::Role`] for a name that would need quoting, [`MigrateError::Database`] when the database refuses.
     pub async fn grant(&self, role: &str) -> Result<(), MigrateError> {
         grant(self.sessions(), self.schema(), role, include_str!("../sql/migrate/grant.sql")).await
+    }
+
+    /// Lets a role read, and archive, restore and truncate streams: for those who keep house. It can append nothing unless
+    /// [granted](Self::grant) that as well.
+    ///
+    /// # Errors
+    /// As [`grant`](Self::grant).
+    pub async fn grant_stream_facts(&self, role: &str) -> Result<(), MigrateError> {
+        grant(self.sessions(), self.schema(), role, include_str!("../sql/migrate/grant_stream_facts.sql")).await
     }
 }
 

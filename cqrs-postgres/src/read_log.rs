@@ -3,6 +3,7 @@
 use cqrs_core::{Filter, GlobalPosition, LogPage, ReadAll, RecordedEvent};
 use futures::TryStreamExt;
 use sqlx::Row;
+use uuid::Uuid;
 
 use crate::copy_row::CopiedRow;
 use crate::event_store::bound;
@@ -16,7 +17,7 @@ const COPIED: usize = 2_000;
 pub(crate) async fn page(sessions: &Sessions, sql: &Statements, read: &ReadAll) -> Result<LogPage, sqlx::Error> {
     let limit = read.limit.max(1);
     let mut session = sessions.start().await?;
-    let (mut events, head) = if limit < COPIED {
+    let Found { mut events, head, places, last } = if limit < COPIED {
         fetch(&mut session, sql, read, limit).await?
     } else {
         copy(&mut session, sql, read, limit).await?
@@ -25,60 +26,80 @@ pub(crate) async fn page(sessions: &Sessions, sql: &Statements, read: &ReadAll) 
     // They come in order, though SQL promises none for a join; asked to, the server would collect and sort the page.
     events.sort_by_key(|event| event.position);
     let end = read.until.min(head);
-    let scanned_to = match events.last() {
-        Some(last) if events.len() == limit => last.position,
-        _ => end.max(read.after),
-    };
+    let scanned_to = if places == limit { last } else { end.max(read.after) };
     Ok(LogPage { more: scanned_to < end, events, scanned_to })
 }
 
-/// The events of a page, and the head of the log in the same snapshot.
-type Found = (Vec<RecordedEvent>, GlobalPosition);
+/// What was found for a page.
+#[derive(Default)]
+struct Found {
+    events: Vec<RecordedEvent>,
+    /// The head of the log in the same snapshot.
+    head: GlobalPosition,
+    /// How many events were looked at, those included that are skipped.
+    places: usize,
+    /// The position of the last of them.
+    last: GlobalPosition,
+}
+
+impl Found {
+    fn add(&mut self, place: Option<GlobalPosition>, event: Option<RecordedEvent>) {
+        if let Some(position) = place {
+            self.places += 1;
+            self.last = self.last.max(position);
+        }
+        self.events.extend(event);
+    }
+}
 
 async fn fetch(session: &mut Session, sql: &Statements, read: &ReadAll, limit: usize) -> Result<Found, sqlx::Error> {
-    let (statement, names) = statement(sql, &read.filter);
+    let (filter, skip_archived) = read.filter.parts();
+    let (statement, names) = statement(sql, filter);
     let mut query = sql
         .query(statement)
         .bind(read.after.get().cast_signed())
         .bind(read.until.get().cast_signed())
-        .bind(bound(limit));
+        .bind(bound(limit))
+        .bind(skip_archived);
     if let Some(names) = names {
         query = query.bind(names);
     }
-    let (mut events, mut head, mut rows) = (Vec::new(), GlobalPosition::START, Rows::default());
-    let mut found = query.fetch(&mut **session);
-    while let Some(row) = found.try_next().await? {
-        head = row::position(&row, 9)?;
-        if row.try_get_unchecked::<Option<i64>, _>(0)?.is_some() {
-            events.push(rows.event(&row)?);
-        }
+    let (mut found, mut rows) = (Found::default(), Rows::default());
+    let mut answers = query.fetch(&mut **session);
+    while let Some(row) = answers.try_next().await? {
+        found.head = row::position(&row, 9)?;
+        let place = row.try_get_unchecked::<Option<i64>, _>(0)?.map(|_| row::position(&row, 0)).transpose()?;
+        let id = row.try_get_unchecked::<Option<Uuid>, _>(1)?;
+        found.add(place, id.map(|_| rows.event(&row)).transpose()?);
     }
-    Ok((events, head))
+    Ok(found)
 }
 
 async fn copy(session: &mut Session, sql: &Statements, read: &ReadAll, limit: usize) -> Result<Found, sqlx::Error> {
-    let (statement, names) = statement(sql, &read.filter);
+    let (filter, skip_archived) = read.filter.parts();
+    let (statement, names) = statement(sql, filter);
     // COPY knows no parameters. What is put in are numbers, and names that their checks leave no quote in.
     let mut select = statement
         .as_str()
         .replace("$1", &read.after.get().cast_signed().to_string())
         .replace("$2", &read.until.get().cast_signed().to_string())
-        .replace("$3", &bound(limit).to_string());
+        .replace("$3", &bound(limit).to_string())
+        .replace("$4", &skip_archived.to_string());
     if let Some(names) = names {
-        select = select.replace("$4", &format!("array['{}']", names.join("','")));
+        select = select.replace("$5", &format!("array['{}']", names.join("','")));
     }
-    let (mut events, mut head, mut rows) = (Vec::with_capacity(limit), GlobalPosition::START, Rows::default());
+    let (mut found, mut rows) = (Found { events: Vec::with_capacity(limit), ..Found::default() }, Rows::default());
     let mut chunks = session.copy_out_raw(&format!("copy ({select}) to stdout (format binary)")).await?;
     while let Some(chunk) = chunks.try_next().await? {
         if let Some(row) = CopiedRow::read(&chunk)? {
-            head = row.head()?;
-            events.extend(row.event(&mut rows)?);
+            found.head = row.head()?;
+            found.add(row.place()?, row.event(&mut rows)?);
         }
     }
-    Ok((events, head))
+    Ok(found)
 }
 
-/// The statement for a filter, and the names that are its fourth parameter, each once: a name that is wanted twice gives its
+/// The statement for a filter, and the names that are its fifth parameter, each once: a name that is wanted twice gives its
 /// events once.
 fn statement<'a>(sql: &'a Statements, filter: &'a Filter) -> (&'a sqlx::SqlStr, Option<Vec<&'a str>>) {
     match filter {

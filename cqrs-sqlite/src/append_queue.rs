@@ -37,10 +37,13 @@ impl GroupWriter for SqliteGroupWriter {
         let mut turn = self.writes.turn().await;
         let begin = || sqlx::query(BEGIN).bind(&streams).bind(&ids);
         let (mut connection, rows) = turn.run(begin).await.map_err(not_written)?;
-        let Facts { last, heads, existing } = Facts::read(&rows).map_err(not_written)?;
+        let Facts { last, heads, archived, existing } = Facts::read(&rows).map_err(not_written)?;
         let held = claims::read(&mut connection, &wanted.claims).await.map_err(not_written)?;
         let group = group.send();
-        let decided = GroupFacts::new(heads, existing).with_claims(held).decide(group.iter().map(Queued::append));
+        let decided = GroupFacts::new(heads, existing)
+            .archived(archived)
+            .with_claims(held)
+            .decide(group.iter().map(Queued::append));
         let recorded_at = Timestamp::now().max(last.recorded_at.plus_micros(1));
         let events = place(group, &decided, last.position, recorded_at);
         if events.is_empty() {

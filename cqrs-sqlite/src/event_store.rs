@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use cqrs_core::append_queue::AppendQueue;
 use cqrs_core::{
     Append, AppendError, Appended, CatchUpSubscription, Direction, EventId, EventStore, Filter, GlobalPosition, Head,
-    Hint, Limits, ListStreams, Listener, LogPage, ReadAll, ReadStream, StoreError, StoreId, StreamHead, StreamList,
-    StreamPage, Subscription, Timestamp,
+    Hint, Limits, ListStreams, Listener, LogPage, ReadAll, ReadStream, StoreError, StoreId, StreamFactsStore,
+    StreamHead, StreamList, StreamPage, Subscription, Timestamp,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteExecutor, SqlitePool};
@@ -100,6 +100,10 @@ impl SqliteEventStore {
         self.0.writes.turn().await.close_for_good().await.map_err(store_error)
     }
 
+    pub(crate) fn pool(&self) -> &SqlitePool {
+        &self.0.pool
+    }
+
     pub(crate) fn writes(&self) -> &WriteConnection {
         &self.0.writes
     }
@@ -118,35 +122,35 @@ impl SqliteEventStore {
 
     async fn read_page(&self, read: &ReadAll) -> Result<LogPage, sqlx::Error> {
         let limit = read.limit.max(1);
-        let (statement, wanted) = match &read.filter {
+        let (filter, skip_archived) = read.filter.parts();
+        let (statement, wanted) = match filter {
             Filter::EventTypes(wanted) => (READ_EVENT_TYPES, Some(serde_json::to_string(wanted))),
             Filter::Categories(wanted) => (READ_CATEGORIES, Some(serde_json::to_string(wanted))),
             _ => (READ_ALL, None),
         };
         let wanted = wanted.transpose().map_err(|error| sqlx::Error::Encode(error.into()))?;
         let mut page = LogPage { scanned_to: read.after, ..LogPage::default() };
+        let mut left = limit;
         let mut unpacked = Events::default();
         let mut connection = self.0.pool.acquire().await?;
         loop {
-            let most = self.pack(limit - page.events.len());
+            let most = self.pack(left);
             let mut query = sqlx::query(statement)
                 .bind(page.scanned_to.get().cast_signed())
                 .bind(read.until.get().cast_signed())
-                .bind(bound(most));
+                .bind(bound(most))
+                .bind(skip_archived);
             if let Some(wanted) = &wanted {
                 query = query.bind(wanted);
             }
             let row = query.fetch_one(&mut *connection).await?;
-            let before = page.events.len();
             unpacked.unpack(packed(&row, 1)?, &mut page.events)?;
             let end = read.until.min(row::position(&row, 0)?);
-            let full = page.events.len() - before == most;
-            page.scanned_to = match page.events.last() {
-                Some(last) if full => last.position,
-                _ => end.max(read.after),
-            };
+            let places = usize::try_from(row.try_get_unchecked::<i64, _>(2)?).map_err(row::corrupt)?;
+            page.scanned_to = if places == most { row::position(&row, 3)? } else { end.max(read.after) };
             page.more = page.scanned_to < end;
-            if !page.more || page.events.len() >= limit {
+            left -= places;
+            if !page.more || left == 0 {
                 return Ok(page);
             }
         }
@@ -175,7 +179,10 @@ impl SqliteEventStore {
                 .fetch_one(&mut *connection)
                 .await?;
             let before = page.events.len();
-            unpacked.unpack(packed(&row, 0)?, &mut page.events)?;
+            unpacked.unpack(packed(&row, 1)?, &mut page.events)?;
+            if !row::is_null(&row, 0)? {
+                page.truncated_before = Some(row::version(&row, 0)?);
+            }
             let full = page.events.len() - before == most;
             page.more = page.events.len() > limit;
             let next = page.events.last().and_then(|last| match read.direction {
@@ -188,6 +195,8 @@ impl SqliteEventStore {
             }
         }
         page.events.truncate(limit);
+        // It may have been truncated between two packs.
+        page.events.retain(|event| page.truncated_before.is_none_or(|before| event.version >= before));
         Ok(page)
     }
 
@@ -239,6 +248,10 @@ impl EventStore for SqliteEventStore {
         listener.start(|| listen(pool.clone(), options.poll, newest.clone()));
         let store = Arc::new(self.clone());
         Ok(Box::new(CatchUpSubscription::new(store, after, filter, newest.wake(), POLL.max(options.poll))))
+    }
+
+    fn stream_facts(&self) -> &dyn StreamFactsStore {
+        self
     }
 }
 

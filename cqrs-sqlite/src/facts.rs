@@ -1,16 +1,17 @@
 //! What the log says of streams and event ids under the write lock.
 
 use cqrs_core::{EventId, Existing, GlobalPosition, StreamName, Timestamp, Version};
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use crate::row::{existing, position, stream, timestamp, version};
+use crate::row::{existing, is_null, position, stream, timestamp, version};
 
 /// What [`BEGIN`](crate::statements::BEGIN) gives.
 pub(crate) struct Facts {
     pub last: Last,
     /// The newest versions of those streams that have events.
     pub heads: Vec<(StreamName, Version)>,
+    /// Those of the streams that are archived.
+    pub archived: Vec<StreamName>,
     /// The events whose ids are in the log.
     pub existing: Vec<(EventId, Existing)>,
 }
@@ -25,7 +26,7 @@ pub(crate) struct Last {
 impl Facts {
     pub fn read(rows: &[SqliteRow]) -> Result<Self, sqlx::Error> {
         let mut last = Last { position: GlobalPosition::START, recorded_at: Timestamp::MIN };
-        let (mut heads, mut found) = (Vec::new(), Vec::new());
+        let (mut heads, mut archived, mut found) = (Vec::new(), Vec::new(), Vec::new());
         for row in rows {
             if !is_null(row, 0)? {
                 found.push(existing(row)?);
@@ -33,9 +34,12 @@ impl Facts {
                 last = Last { position: position(row, 3)?, recorded_at: timestamp(row, 4)? };
             } else if !is_null(row, 2)? {
                 heads.push((stream(row, 1)?, version(row, 2)?));
+                if !is_null(row, 3)? {
+                    archived.push(stream(row, 1)?);
+                }
             }
         }
-        Ok(Self { last, heads, existing: found })
+        Ok(Self { last, heads, archived, existing: found })
     }
 }
 
@@ -55,8 +59,4 @@ pub(crate) fn json_ids(ids: impl ExactSizeIterator<Item = EventId>) -> String {
     }
     json.push(']');
     json
-}
-
-fn is_null(row: &SqliteRow, column: usize) -> Result<bool, sqlx::Error> {
-    Ok(sqlx::ValueRef::is_null(&row.try_get_raw(column)?))
 }

@@ -62,11 +62,15 @@ impl SqliteEventStore {
         }
         let head = read_head(&mut *connection).await.map_err(store_error)?;
         let heads = facts.heads.into_iter().map(|(stream, version)| (stream, Some(version))).collect();
+        let archived = facts.archived.into_iter().collect();
         let wanted = claimed_keys(events);
         let held = claims::read(&mut *connection, &wanted.iter().collect::<Vec<_>>()).await.map_err(store_error)?;
         let claims = held.into_iter().collect();
-        let changes =
-            check_import(events, &ImportFacts { head, clock: Timestamp::now(), heads, claims }, self.limits())?;
+        let changes = check_import(
+            events,
+            &ImportFacts { head, clock: Timestamp::now(), heads, archived, claims },
+            self.limits(),
+        )?;
         match facts.existing.first() {
             Some((id, _)) => Err(ImportError::EventIdReused { id: *id }),
             None => Ok(Some(changes)),

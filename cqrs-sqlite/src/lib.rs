@@ -35,6 +35,7 @@ mod options;
 mod row;
 mod snapshot_store;
 mod statements;
+mod stream_facts;
 mod subscription;
 
 pub use checkpoint_store::SqliteCheckpointStore;

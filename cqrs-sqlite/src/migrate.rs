@@ -13,8 +13,11 @@ use crate::statements::FORMAT;
 
 /// All migrations, oldest first: the file's format is how many of them it has seen. Forward only; none is changed after
 /// landing.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001_events.sql"), include_str!("../migrations/0002_claims.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_events.sql"),
+    include_str!("../migrations/0002_claims.sql"),
+    include_str!("../migrations/0003_stream_facts.sql"),
+];
 
 /// Marks the file as an event store: `cqrs` in ASCII, see <https://www.sqlite.org/pragma.html#pragma_application_id>.
 const APPLICATION_ID: i64 = 0x6371_7273;

@@ -110,6 +110,10 @@ pub(crate) fn existing(row: &SqliteRow) -> Result<(EventId, Existing), sqlx::Err
     Ok((EventId::from_uuid(row.try_get_unchecked::<Uuid, _>(0)?), existing))
 }
 
+pub(crate) fn is_null(row: &SqliteRow, column: usize) -> Result<bool, sqlx::Error> {
+    Ok(sqlx::ValueRef::is_null(&row.try_get_raw(column)?))
+}
+
 pub(crate) fn stream(row: &SqliteRow, column: usize) -> Result<StreamName, sqlx::Error> {
     StreamName::new(row.try_get_unchecked::<&str, _>(column)?).map_err(corrupt)
 }

@@ -92,6 +92,14 @@ fn number(key: &Ident, input: ParseStream, example: &str) -> Result<Number> {
     in_range(&value::<LitInt>(key, input, "a whole number", example)?)
 }
 
+/// `key`, and nothing else.
+fn flag(key: &Ident, input: ParseStream) -> Result<()> {
+    if input.is_empty() || input.peek(Token![,]) {
+        return Ok(());
+    }
+    Err(Error::new(input.span(), format_args!("`{key}` takes no value: write `{key}` alone")))
+}
+
 /// Versions and counts start at 1.
 fn in_range(literal: &LitInt) -> Result<Number> {
     let span = literal.span();

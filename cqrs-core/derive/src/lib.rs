@@ -59,6 +59,7 @@ use syn::parse_macro_input;
 /// | `name = "opened"` | variant, struct | what happened; the variant's or struct's name in snake case when it is not given. Give it when you rename a variant, so that recorded events are still found |
 /// | `version = 2` | variant, struct | the version of the fields, 1 when it is not given. Raise it when old payloads no longer fit |
 /// | `upcast_from(1 = path, …)` | variant, struct | older versions that can still be read, in ascending order, each with the function (an `Upcast`) that turns its payload into that of the next version in the list, the last one into the current one |
+/// | `restarts` | variant, struct | the state after this event rests on nothing that was before it: it is applied to the default state, and a stream can be truncated before it. For what carries a balance forward, say; give the event all fields that the state needs |
 /// | `claim = "email"` | field | what the field displays is a unique key of this kind, which the event takes for its stream: see `Claims`. Nothing is claimed when an `Option` is `None` |
 /// | `release = "email"` | field | the same, but the event releases the key |
 /// | `crate = path` | enum, struct | where `cqrs-core` is, `::cqrs_core` when it is not given |
@@ -66,8 +67,8 @@ use syn::parse_macro_input;
 /// A field that old payloads lack needs no new version when serde can fill it in (`#[serde(default)]`, `Option`), and a
 /// removed field none at all: unknown fields are passed over.
 ///
-/// `FINGERPRINT` covers event types, upcasters, fields with their types as written, and serde's attributes. It does not see
-/// into the types of fields, nor which types a generic event is used with.
+/// `FINGERPRINT` covers event types, upcasters, which events restart the state, fields with their types as written, and
+/// serde's attributes. It does not see into the types of fields, nor which types a generic event is used with.
 ///
 /// # Unique keys
 /// ```

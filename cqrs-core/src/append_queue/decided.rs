@@ -50,6 +50,7 @@ impl<'a> Wanted<'a> {
 pub struct GroupFacts {
     heads: HashMap<StreamName, Version>,
     existing: HashMap<EventId, Existing>,
+    archived: HashSet<StreamName>,
     in_group: HashSet<EventId>,
     claims: HashMap<ClaimKey, StreamName>,
     /// By the events of the group; the first of them has position 1.
@@ -70,6 +71,13 @@ impl GroupFacts {
     #[must_use]
     pub fn with_claims(mut self, claims: impl IntoIterator<Item = (ClaimKey, StreamName)>) -> Self {
         self.claims.extend(claims);
+        self
+    }
+
+    /// The same facts, with those of the streams that are archived.
+    #[must_use]
+    pub fn archived(mut self, streams: impl IntoIterator<Item = StreamName>) -> Self {
+        self.archived.extend(streams);
         self
     }
 
@@ -136,6 +144,10 @@ impl Facts for GroupFacts {
 
     fn claim(&self, key: &ClaimKey) -> Option<StreamName> {
         self.changes.holder(key, |key| self.claims.get(key).cloned())
+    }
+
+    fn is_archived(&self, stream: &StreamName) -> bool {
+        self.archived.contains(stream)
     }
 }
 

@@ -19,6 +19,8 @@ pub trait Facts {
     fn existing(&self, id: EventId) -> Option<Existing>;
     /// The stream that holds a unique key.
     fn claim(&self, key: &ClaimKey) -> Option<StreamName>;
+    /// Whether a stream is archived.
+    fn is_archived(&self, stream: &StreamName) -> bool;
 }
 
 /// An event that is in the log, as far as the decision needs it.
@@ -94,13 +96,15 @@ pub enum Decision {
 /// are there and stand where the condition puts them, it is a repetition. Otherwise a condition that does not hold is a
 /// conflict, and one that does would write an id twice.
 ///
+/// New events for an archived stream are refused, whatever is expected of it; a repetition succeeds there too.
+///
 /// Unique keys come last, when the append would be written: its events take and release them one after the other, see
 /// [`Claims`](crate::Claims). What was written once is a repetition, whoever holds its keys by now.
 pub fn decide(append: &Append, facts: &impl Facts) -> Decision {
     match repetition(append, facts) {
         Err(error) => Decision::Refuse(error),
         Ok(Some(appended)) => Decision::Repeated(appended),
-        Ok(None) => match conflict(append, facts) {
+        Ok(None) => match archived(append, facts).or_else(|| conflict(append, facts)) {
             Some(error) => Decision::Refuse(error),
             None => match claimed(append, facts) {
                 Some(error) => Decision::Refuse(error),
@@ -108,6 +112,12 @@ pub fn decide(append: &Append, facts: &impl Facts) -> Decision {
             },
         },
     }
+}
+
+/// Told before a conflict, which would only be met again.
+fn archived(append: &Append, facts: &impl Facts) -> Option<AppendError> {
+    let archived = append.events.iter().find(|event| facts.is_archived(&event.stream));
+    archived.map(|event| AppendError::Archived { stream: event.stream.clone() })
 }
 
 fn conflict(append: &Append, facts: &impl Facts) -> Option<AppendError> {

@@ -39,6 +39,13 @@ pub enum AppendError {
         /// The version of that event.
         version: Version,
     },
+    /// A stream is archived. Nothing was written, nor will be until it is [restored](crate::StreamFactsStore::restore):
+    /// readers that skip archived streams would miss it.
+    #[error("{stream} is archived")]
+    Archived {
+        /// The stream.
+        stream: StreamName,
+    },
     /// The append is malformed. Nothing was written.
     #[error("invalid append")]
     Invalid(#[from] InvalidAppend),

@@ -40,7 +40,7 @@ pub struct ReadStream {
 }
 
 impl ReadStream {
-    /// The whole stream, forward, from its first event.
+    /// The whole stream, forward, from its first event or, where it is truncated, from the one that it begins with.
     #[must_use]
     pub fn new(stream: StreamName) -> Self {
         Self {
@@ -104,6 +104,8 @@ pub struct StreamPage {
     pub events: Vec<RecordedEvent>,
     /// Whether the window may hold more: go on after the last event of this page.
     pub more: bool,
+    /// The version before which the stream is truncated: whatever the window is, no older event is in the page.
+    pub truncated_before: Option<Version>,
 }
 
 /// Which events of the whole log are wanted.
@@ -117,14 +119,36 @@ pub enum Filter {
     Categories(Vec<Category>),
     /// Those of these types.
     EventTypes(Vec<EventType>),
+    /// Those that the filter within wants, without those of streams that are archived when the page is read. What a reader
+    /// misses that way is said [there](crate::StreamFactsStore#what-a-reader-that-skips-sees).
+    SkipArchived(Box<Filter>),
 }
 
 impl Filter {
-    /// Whether an event is wanted.
+    /// The same filter, but archived streams are skipped. They still cost the store to pass over, but nothing is sent of them.
+    #[must_use]
+    pub fn skip_archived(self) -> Self {
+        match self {
+            Self::SkipArchived(_) => self,
+            filter => Self::SkipArchived(Box::new(filter)),
+        }
+    }
+
+    /// What is wanted of the events themselves, and whether archived streams are skipped.
+    #[must_use]
+    pub fn parts(&self) -> (&Self, bool) {
+        match self {
+            Self::SkipArchived(filter) => (filter.parts().0, true),
+            filter => (filter, false),
+        }
+    }
+
+    /// Whether an event is wanted, unless its stream is archived and skipped.
     #[must_use]
     pub fn matches(&self, event: &RecordedEvent) -> bool {
         match self {
             Self::All => true,
+            Self::SkipArchived(filter) => filter.matches(event),
             Self::Categories(wanted) => wanted.iter().any(|one| one.as_str() == event.stream.category()),
             Self::EventTypes(wanted) => wanted.contains(&event.event_type),
         }

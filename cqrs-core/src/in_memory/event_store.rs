@@ -18,6 +18,9 @@ use crate::import::{ImportError, ImportEvents, ImportFacts, Imported, check_impo
 use crate::name::StreamName;
 use crate::recorded_event::RecordedEvent;
 use crate::stream::{GlobalPosition, Version};
+use crate::stream_facts::{
+    Archived, StreamFacts, StreamFactsChange, StreamFactsError, StreamFactsPage, StreamFactsStore, StreamMoment,
+};
 use crate::subscription::{CatchUpSubscription, Hint, Subscription};
 use crate::timestamp::Timestamp;
 
@@ -38,6 +41,8 @@ struct Log {
     streams: BTreeMap<StreamName, Vec<usize>>,
     ids: HashMap<EventId, usize>,
     claims: HashMap<ClaimKey, StreamName>,
+    /// Only of streams of which something is known.
+    facts: BTreeMap<StreamName, StreamFacts>,
 }
 
 impl Default for InMemoryEventStore {
@@ -57,6 +62,7 @@ impl InMemoryEventStore {
                 streams: BTreeMap::new(),
                 ids: HashMap::new(),
                 claims: HashMap::new(),
+                facts: BTreeMap::new(),
             })),
             newest: Hint::new(),
             snapshots: InMemorySnapshotStore::new(),
@@ -93,11 +99,19 @@ impl Facts for Log {
     fn claim(&self, key: &ClaimKey) -> Option<StreamName> {
         self.claims.get(key).cloned()
     }
+
+    fn is_archived(&self, stream: &StreamName) -> bool {
+        self.facts_of(stream).archived.is_some()
+    }
 }
 
 impl Log {
     fn newest(&self) -> GlobalPosition {
         self.events.last().map_or(GlobalPosition::START, |event| event.position)
+    }
+
+    fn facts_of(&self, stream: &StreamName) -> StreamFacts {
+        self.facts.get(stream).copied().unwrap_or_default()
     }
 
     fn end(&self) -> Head {
@@ -181,8 +195,10 @@ impl EventStore for InMemoryEventStore {
         let Some(indexes) = log.streams.get(&read.stream) else {
             return Ok(StreamPage::default());
         };
+        let truncated_before = log.facts_of(&read.stream).truncated_before;
+        let from = truncated_before.map_or(read.from, |first| read.from.max(first));
         let end = usize::try_from(read.to.get()).unwrap_or(usize::MAX).min(indexes.len());
-        let start = usize::try_from(read.from.get() - 1).unwrap_or(usize::MAX).min(end);
+        let start = usize::try_from(from.get() - 1).unwrap_or(usize::MAX).min(end);
         let window = indexes[start..end].iter().map(|&index| &log.events[index]);
         let wanted = |event: &&RecordedEvent| event.recorded_at <= read.recorded_until && event.position <= read.until;
         let take = read.limit.max(1) + 1;
@@ -192,7 +208,7 @@ impl EventStore for InMemoryEventStore {
         };
         let more = events.len() == take;
         events.truncate(take - 1);
-        Ok(StreamPage { events, more })
+        Ok(StreamPage { events, more, truncated_before })
     }
 
     async fn read_all(&self, read: ReadAll) -> Result<LogPage, StoreError> {
@@ -202,7 +218,10 @@ impl EventStore for InMemoryEventStore {
         let index = |position| log.events.partition_point(|event| event.position <= position);
         let window = &log.events[index(start)..index(end)];
         let limit = read.limit.max(1);
-        let events: Vec<_> = window.iter().filter(|event| read.filter.matches(event)).take(limit).cloned().collect();
+        let (filter, skip_archived) = read.filter.parts();
+        let wanted =
+            |event: &&RecordedEvent| filter.matches(event) && !(skip_archived && log.is_archived(&event.stream));
+        let events: Vec<_> = window.iter().filter(wanted).take(limit).cloned().collect();
         let scanned_to = match events.last() {
             Some(last) if events.len() == limit => last.position,
             _ => end.max(read.after),
@@ -235,6 +254,47 @@ impl EventStore for InMemoryEventStore {
         let store = Arc::new(self.clone());
         Ok(Box::new(CatchUpSubscription::new(store, after, filter, wake, Duration::from_secs(1))))
     }
+
+    fn stream_facts(&self) -> &dyn StreamFactsStore {
+        self
+    }
+}
+
+#[async_trait]
+impl StreamFactsStore for InMemoryEventStore {
+    async fn change_facts(
+        &self,
+        stream: &StreamName,
+        change: StreamFactsChange,
+    ) -> Result<StreamFacts, StreamFactsError> {
+        let mut log = lock(&self.log);
+        let end = log.end();
+        let at = end.recorded_at.map_or_else(Timestamp::now, |newest| newest.max(Timestamp::now()));
+        let now = Archived { position: end.position, at };
+        let found = StreamMoment { head: log.head(stream), facts: log.facts_of(stream), now };
+        let facts = StreamFacts::after(stream, change, &found)?;
+        if facts.is_empty() {
+            log.facts.remove(stream);
+        } else {
+            log.facts.insert(stream.clone(), facts);
+        }
+        Ok(facts)
+    }
+
+    async fn facts(&self, stream: &StreamName) -> Result<StreamFacts, StoreError> {
+        Ok(lock(&self.log).facts_of(stream))
+    }
+
+    async fn list_facts(&self, after: Option<&StreamName>, limit: usize) -> Result<StreamFactsPage, StoreError> {
+        let log = lock(&self.log);
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let take = limit.max(1).saturating_add(1);
+        let window = log.facts.range::<StreamName, _>((from, Bound::Unbounded)).take(take);
+        let mut streams: Vec<_> = window.map(|(stream, facts)| (stream.clone(), *facts)).collect();
+        let more = streams.len() == take;
+        streams.truncate(take - 1);
+        Ok(StreamFactsPage { streams, more })
+    }
 }
 
 #[async_trait]
@@ -245,8 +305,10 @@ impl ImportEvents for InMemoryEventStore {
             return Ok(Imported { written: 0, repeated: events.len() });
         }
         let heads = events.iter().map(|event| (event.stream.clone(), log.head(&event.stream))).collect();
+        let archived = log.facts.iter().filter(|(_, facts)| facts.archived.is_some());
+        let archived = archived.map(|(stream, _)| stream.clone()).collect();
         let held = claimed_keys(&events).into_iter().filter_map(|key| log.claim(&key).map(|holder| (key, holder)));
-        let facts = ImportFacts { head: log.end(), clock: Timestamp::now(), heads, claims: held.collect() };
+        let facts = ImportFacts { head: log.end(), clock: Timestamp::now(), heads, archived, claims: held.collect() };
         let claims = check_import(&events, &facts, &self.limits)?;
         if let Some(event) = events.iter().find(|event| log.ids.contains_key(&event.id)) {
             return Err(ImportError::EventIdReused { id: event.id });

@@ -4,9 +4,10 @@ use crate::claim::ClaimKey;
 use crate::event_store::{AppendError, StoreError};
 use crate::failure::Failure;
 use crate::id::EventId;
-use crate::name::{InvalidName, StreamName};
+use crate::name::{EventType, InvalidName, StreamName};
 use crate::recorded_event::UndecodableEvent;
 use crate::stream::{ExpectedVersion, Version};
+use crate::stream_facts::StreamFactsError;
 
 /// Why a command was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,13 @@ pub enum ExecuteError<E: std::error::Error + Send + Sync + 'static> {
         /// The stream that holds it.
         holder: StreamName,
     },
+    /// The aggregate's stream is archived. Nothing was written, nor will be until it is
+    /// [restored](crate::StreamFactsStore::restore).
+    #[error("{stream} is archived")]
+    Archived {
+        /// The aggregate's stream.
+        stream: StreamName,
+    },
     /// The append was sent, and no answer came. [`EventStore::outcome`](crate::EventStore::outcome) tells what became of
     /// it; so does the same command under the same command id.
     #[error("no answer came; the events may or may not have been written")]
@@ -54,6 +62,7 @@ impl<E: std::error::Error + Send + Sync + 'static> From<AppendError> for Execute
         match error {
             AppendError::Conflict { stream, expected, actual } => Self::Conflict { stream, expected, actual },
             AppendError::Claimed { key, holder } => Self::Claimed { key, holder },
+            AppendError::Archived { stream } => Self::Archived { stream },
             AppendError::Unknown { event_ids, .. } => Self::Unknown { event_ids },
             AppendError::Transient(failure) => Self::Transient(failure),
             AppendError::Permanent(failure) => Self::Permanent(failure),
@@ -90,10 +99,40 @@ pub enum LoadError {
         /// Its newest version, `None` when it has no event.
         newest: Option<Version>,
     },
+    /// The state at that moment rests on events that lie before the version at which the stream is truncated.
+    #[error("the state rests on events of {stream} before version {before}, where it is truncated")]
+    Truncated {
+        /// The aggregate's stream.
+        stream: StreamName,
+        /// The version that it is read from.
+        before: Version,
+    },
     /// An event cannot be decoded.
     #[error(transparent)]
     Undecodable(#[from] UndecodableEvent),
     /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Why the stream of an aggregate was not truncated.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum TruncateError {
+    /// The event is not declared to restart the state. Nothing was changed.
+    #[error("version {version} of {stream} is {event_type}, which does not restart the state")]
+    DoesNotRestart {
+        /// The aggregate's stream.
+        stream: StreamName,
+        /// The version before which it was to be truncated.
+        version: Version,
+        /// The type of the event there.
+        event_type: EventType,
+    },
+    /// The event could not be read. Nothing was changed.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The stream has no such version, or is truncated further already, or the store refused.
+    #[error(transparent)]
+    Facts(#[from] StreamFactsError),
 }

@@ -8,10 +8,11 @@ use super::fold::{Fold, Last};
 use super::{ExecuteError, LoadError, Repository};
 use crate::aggregate::Handle;
 use crate::command::Context;
-use crate::event_store::{Append, AppendError, Appended, NewEvent, ReadAll, ReadStream};
+use crate::event_store::{Append, AppendError, Appended, NewEvent, ReadAll};
 use crate::failure::Failure;
 use crate::id::{CommandId, EventId};
 use crate::name::StreamName;
+use crate::recorded_event::RecordedEvent;
 use crate::stream::{ExpectedVersion, GlobalPosition, Version};
 
 /// What a command led to.
@@ -180,14 +181,16 @@ impl<A: crate::Apply> Repository<A> {
         let Some(first) = self.store.outcome(&[first_id]).await? else {
             return Ok(None);
         };
-        let read = ReadStream::new(stream.clone()).from(first.version());
-        let page = self.store.read_stream(read).await.map_err(LoadError::from)?;
-        let ours =
-            |index: usize, id: EventId| u32::try_from(index).is_ok_and(|index| EventId::derive(command, index) == id);
-        let written: Vec<_> =
-            page.events.iter().enumerate().take_while(|(index, event)| ours(*index, event.id)).collect();
+        // In the log, where its events follow each other: the stream may have been truncated since.
+        let read = ReadAll::after(first.first_position.previous());
+        let page = self.store.read_all(read).await.map_err(LoadError::from)?;
+        let ours = |index: usize, event: &RecordedEvent| {
+            event.stream == *stream
+                && u32::try_from(index).is_ok_and(|index| EventId::derive(command, index) == event.id)
+        };
+        let written: Vec<_> = page.events.iter().enumerate().take_while(|(index, event)| ours(*index, event)).collect();
         let Some((_, last)) = written.last() else {
-            return Err(self.used_elsewhere(first_id, &first).await?);
+            return Err(used_elsewhere(first_id, page.events.first()));
         };
         Ok(Some(Executed {
             stream: stream.clone(),
@@ -197,14 +200,16 @@ impl<A: crate::Apply> Repository<A> {
             repeated: true,
         }))
     }
+}
 
-    /// The command id belongs to a command on another aggregate: says on which.
-    async fn used_elsewhere(&self, id: EventId, at: &Appended) -> Result<ExecuteError<A::Error>, LoadError> {
-        let read = ReadAll::after(at.first_position.previous()).until(at.first_position).limit(1);
-        let found = self.store.read_all(read).await?.events.pop();
-        let reused = found.map(|event| AppendError::EventIdReused { id, stream: event.stream, version: event.version });
-        Ok(ExecuteError::Permanent(reused.map_or_else(|| Failure::new("the command id is in use"), Failure::new)))
-    }
+/// The command id belongs to a command on another aggregate: says on which.
+fn used_elsewhere<E: std::error::Error + Send + Sync + 'static>(
+    id: EventId,
+    event: Option<&RecordedEvent>,
+) -> ExecuteError<E> {
+    let reused =
+        event.map(|event| AppendError::EventIdReused { id, stream: event.stream.clone(), version: event.version });
+    ExecuteError::Permanent(reused.map_or_else(|| Failure::new("the command id is in use"), Failure::new))
 }
 
 /// The events of a command, with ids that derive from its own.

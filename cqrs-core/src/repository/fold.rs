@@ -1,7 +1,8 @@
 //! The state of an aggregate while its events are folded. Pure.
 
-use crate::aggregate::Apply;
+use crate::aggregate::{Apply, fold};
 use crate::codec::CodecError;
+use crate::event::DomainEvent;
 use crate::id::EventId;
 use crate::recorded_event::{RecordedEvent, UndecodableEvent};
 use crate::snapshot_policy::Mark;
@@ -28,8 +29,10 @@ impl Last {
 pub(super) struct Fold<A: Apply> {
     pub state: A,
     pub last: Option<Last>,
-    /// The latest time at which any folded event happened.
+    /// The latest time at which any event happened that the state rests on.
     pub happened_until: Timestamp,
+    /// Events before this version could not be read, and no event since then restarts the state: it is not to be used.
+    pub cut_off: Option<Version>,
     /// From where the next snapshot is counted: the newest one that is known of, else the first event; `None` without any.
     pub since: Option<Mark>,
     decoded: Vec<A::Event>,
@@ -47,6 +50,7 @@ impl<A: Apply> Fold<A> {
             state: A::default(),
             last: None,
             happened_until: Timestamp::MIN,
+            cut_off: None,
             since: None,
             decoded: Vec::with_capacity(1),
         }
@@ -62,6 +66,7 @@ impl<A: Apply> Fold<A> {
                 recorded_at: snapshot.recorded_at,
             }),
             happened_until: snapshot.happened_until,
+            cut_off: None,
             since: Some(Mark::at(snapshot.version, snapshot.recorded_at)),
             decoded: Vec::with_capacity(1),
         }
@@ -78,9 +83,9 @@ impl<A: Apply> Fold<A> {
         if let Err(source) = decoded {
             return Err(UndecodableEvent::new(raw, source));
         }
-        for event in &self.decoded {
-            self.state.apply(event);
-        }
+        let decoded = std::mem::take(&mut self.decoded);
+        decoded.iter().for_each(|event| self.apply(event));
+        self.decoded = decoded;
         self.happened_until = self.happened_until.max(raw.happened_at());
         self.now_at(Last {
             version: raw.version,
@@ -93,9 +98,7 @@ impl<A: Apply> Fold<A> {
 
     /// Folds in events that were just appended.
     pub fn add_written(&mut self, events: &[A::Event], last: Last, happened_at: Timestamp) {
-        for event in events {
-            self.state.apply(event);
-        }
+        events.iter().for_each(|event| self.apply(event));
         self.happened_until = self.happened_until.max(happened_at);
         self.now_at(last);
     }
@@ -104,5 +107,14 @@ impl<A: Apply> Fold<A> {
     pub fn now_at(&mut self, last: Last) {
         self.since.get_or_insert(Mark::before_first(last.recorded_at));
         self.last = Some(last);
+    }
+
+    /// Changes the state only.
+    pub fn apply(&mut self, event: &A::Event) {
+        fold(&mut self.state, event);
+        if event.restarts_state() {
+            self.happened_until = Timestamp::MIN;
+            self.cut_off = None;
+        }
     }
 }

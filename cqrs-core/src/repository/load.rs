@@ -4,7 +4,7 @@ use super::fold::Fold;
 use super::{LoadError, Repository};
 use crate::aggregate::Apply;
 use crate::as_of::AsOf;
-use crate::event_store::ReadStream;
+use crate::event_store::{ReadStream, StreamPage};
 use crate::id::EventId;
 use crate::name::StreamName;
 use crate::recorded_event::{Recorded, RecordedEvent};
@@ -35,7 +35,8 @@ impl<A: Apply> Repository<A> {
     /// The aggregate as it is now; `None` when it has no event.
     ///
     /// # Errors
-    /// [`LoadError`] when the id cannot name a stream, an event cannot be decoded, or the store cannot be read.
+    /// [`LoadError`] when the id cannot name a stream, an event cannot be decoded, or the store cannot be read;
+    /// [`LoadError::Truncated`] when the stream is truncated and no event from there on restarts the state.
     pub async fn load(&self, id: &A::Id) -> Result<Option<Loaded<A>>, LoadError> {
         let stream = StreamName::of(A::CATEGORY, id)?;
         if let Some(cached) = self.lines.as_ref().and_then(|lines| lines.cached(&stream))
@@ -52,9 +53,13 @@ impl<A: Apply> Repository<A> {
     /// A moment after the newest event of the whole store is answered from what is there, and marked
     /// [`provisional`](Loaded::provisional).
     ///
+    /// An aggregate whose stream is truncated has no past before that: what was known of it by then is not said, rather than
+    /// said wrongly. What had occurred by a time is known when an event that restarts the state had occurred by then: the
+    /// state does not rest on the events before it, whenever they happened.
+    ///
     /// # Errors
-    /// [`LoadError::VersionBeyondEnd`] for a version that the aggregate does not have (an unknown id has none); others as
-    /// for [`load`](Self::load).
+    /// [`LoadError::VersionBeyondEnd`] for a version that the aggregate does not have (an unknown id has none);
+    /// [`LoadError::Truncated`] for a moment before the stream was truncated; others as for [`load`](Self::load).
     pub async fn load_as_of(&self, id: &A::Id, as_of: AsOf) -> Result<Option<Loaded<A>>, LoadError> {
         let stream = StreamName::of(A::CATEGORY, id)?;
         // Read before the events: what the head passes is final, whatever is appended meanwhile.
@@ -74,7 +79,8 @@ impl<A: Apply> Repository<A> {
         }
     }
 
-    /// All events of the aggregate, oldest first; none when the id is unknown.
+    /// All events of the aggregate, oldest first; none when the id is unknown. Where the stream is truncated they begin there;
+    /// [`read_all`](crate::EventStore::read_all) gives those before.
     ///
     /// # Errors
     /// As for [`load`](Self::load).
@@ -84,6 +90,9 @@ impl<A: Apply> Repository<A> {
         let mut read = ReadStream::new(stream);
         loop {
             let page = self.store.read_stream(read.clone()).await?;
+            if cut_off(&page, &read).is_some() {
+                history.clear();
+            }
             let last = page.events.last().map(|event| event.version);
             history.extend(Recorded::decode_all(page.events)?);
             match last {
@@ -121,7 +130,8 @@ impl<A: Apply> Repository<A> {
                 return Ok(fold);
             }
             if as_of.is_none() {
-                // They belong to another past of the log, and would for ever be newer than those of this one.
+                // They belong to another past of the log, and would for ever be newer than those of this one; or they lie
+                // before the truncation, where nobody asks for them any more.
                 snapshots.clear(stream).await;
             }
         }
@@ -129,6 +139,7 @@ impl<A: Apply> Repository<A> {
         Ok(fold.unwrap_or_else(Fold::empty))
     }
 
+    /// `None` when the last event that is folded already is another than the log has there, or lies before the truncation.
     async fn read_on(
         &self,
         stream: &StreamName,
@@ -140,6 +151,12 @@ impl<A: Apply> Repository<A> {
         read.from = fold.version().unwrap_or(Version::FIRST);
         loop {
             let page = self.store.read_stream(read.clone()).await?;
+            if let Some(before) = cut_off(&page, &read) {
+                if stands_on.is_some() {
+                    return Ok(None);
+                }
+                fold.cut_off = Some(before);
+            }
             let next = page.events.last().map(|event| event.version.next());
             let mut events = page.events.into_iter();
             if let Some(expected) = stands_on.take() {
@@ -157,8 +174,16 @@ impl<A: Apply> Repository<A> {
                 _ => break,
             }
         }
+        if let Some(before) = fold.cut_off {
+            return Err(LoadError::Truncated { stream: stream.clone(), before });
+        }
         Ok(Some(fold))
     }
+}
+
+/// The version before which the stream is truncated, when that is beyond what was to be read next.
+fn cut_off(page: &StreamPage, read: &ReadStream) -> Option<Version> {
+    page.truncated_before.filter(|before| *before > read.from)
 }
 
 fn window(stream: &StreamName, as_of: Option<AsOf>) -> ReadStream {

@@ -47,6 +47,23 @@ macro_rules! event_store_contract {
                 an_event_that_was_written_is_never_changed
                 equal_events_under_their_own_ids_are_all_kept
                 ids_need_not_increase;
+            [event_store::archiving]:
+                of_most_streams_nothing_is_known
+                an_archived_stream_says_since_when
+                archiving_again_keeps_the_first_moment
+                a_stream_that_does_not_exist_can_be_neither_archived_nor_restored
+                an_append_to_an_archived_stream_is_refused_whatever_is_expected
+                nothing_is_written_when_one_of_the_streams_is_archived
+                a_condition_on_an_archived_stream_that_is_not_written_decides_as_before
+                what_an_archived_stream_holds_can_be_appended_again
+                archived_streams_do_not_harm_the_appends_beside_them
+                an_archived_stream_is_read_as_before
+                a_restored_stream_goes_on_where_it_ended
+                pages_skip_archived_streams_when_told_to
+                reading_until_a_position_skips_archived_streams_too
+                a_subscription_skips_archived_streams_when_told_to
+                streams_of_which_something_is_known_are_listed_page_by_page
+                each_of_many_parallel_appends_lies_before_the_archive_or_is_refused;
             [event_store::cancellation]:
                 a_dropped_append_is_written_wholly_or_not_at_all_and_its_outcome_is_final
                 a_dropped_append_can_be_repeated
@@ -177,6 +194,18 @@ macro_rules! event_store_contract {
                 an_append_is_repeated_after_the_stream_went_on
                 an_append_to_several_streams_is_repeated_as_a_whole
                 a_refused_append_can_be_repeated_when_the_condition_holds;
+            [event_store::truncating]:
+                a_truncated_stream_begins_at_that_version
+                a_window_before_the_truncation_is_empty_and_says_why
+                a_stream_that_is_not_truncated_says_so
+                paging_through_a_truncated_stream_gives_every_event_once
+                the_log_still_holds_what_was_cut_off
+                versions_and_what_is_expected_of_them_stay
+                what_was_cut_off_can_be_appended_again
+                a_truncation_goes_forward_only
+                a_truncation_beyond_the_end_is_refused
+                truncating_before_the_first_event_does_nothing
+                a_stream_can_be_archived_and_truncated;
         }
     };
 }
@@ -358,6 +387,7 @@ macro_rules! import_contract {
                 importing_again_leaves_what_is_there
                 appends_go_on_after_imported_history
                 a_subscription_sees_imported_history_once
+                an_archived_stream_takes_in_no_history
                 a_position_that_does_not_follow_is_refused
                 a_version_that_does_not_follow_is_refused
                 a_recorded_time_that_does_not_follow_or_lies_ahead_is_refused

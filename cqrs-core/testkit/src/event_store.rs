@@ -11,6 +11,7 @@ use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestRunner};
 
 pub mod appending;
+pub mod archiving;
 pub mod cancellation;
 pub mod claims;
 pub mod conditions;
@@ -22,6 +23,7 @@ pub mod parallel;
 pub mod reading_all;
 pub mod reading_streams;
 pub mod repetition;
+pub mod truncating;
 
 pub(crate) type Store = Arc<dyn EventStore>;
 

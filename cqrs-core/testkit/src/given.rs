@@ -2,7 +2,7 @@
 
 use std::fmt::{Debug, Write as _};
 
-use cqrs_core::{Aggregate, Apply, Handle};
+use cqrs_core::{Aggregate, Apply, Handle, fold};
 use similar::TextDiff;
 
 /// An aggregate to which these events have happened.
@@ -47,7 +47,7 @@ impl<A: Apply> Given<A> {
     {
         let mut state = A::default();
         for event in &self.events {
-            state.apply(event);
+            fold(&mut state, event);
         }
         let mut story = match self.events.as_slice() {
             [] => "given nothing\n".to_owned(),

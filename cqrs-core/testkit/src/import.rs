@@ -115,6 +115,19 @@ pub async fn a_subscription_sees_imported_history_once(store: Store) {
     assert_eq!(seen, events);
 }
 
+pub async fn an_archived_stream_takes_in_no_history(store: Store) {
+    let events = history(1..=4);
+    take_in(&store, &events[..2]).await;
+    let stream = events[0].stream.clone();
+    store.stream_facts().archive(&stream).await.expect("the stream is archived");
+    let error = refuse(&store, events[2..].to_vec()).await;
+    let refused = events[2].id;
+    assert!(matches!(&error, ImportError::Archived { id, stream: of } if *id == refused && *of == stream), "{error:?}");
+    assert_eq!(take_in(&store, &events[..2]).await, Imported { written: 0, repeated: 2 });
+    store.stream_facts().restore(&stream).await.expect("the stream is restored");
+    take_in(&store, &events[2..]).await;
+}
+
 pub async fn a_position_that_does_not_follow_is_refused(store: Store) {
     take_in(&store, &history(1..=2)).await;
     for position in [0, 20, 15] {

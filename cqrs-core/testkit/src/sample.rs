@@ -22,5 +22,5 @@ mod command;
 mod event;
 
 pub use account::{Account, AccountError, AccountId, Status};
-pub use command::{Close, Deposit, Open, Withdraw};
+pub use command::{CarryForward, Close, Deposit, Open, Withdraw};
 pub use event::AccountEvent;

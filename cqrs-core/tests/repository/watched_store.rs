@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use cqrs_core::in_memory::InMemoryEventStore;
 use cqrs_core::{
     Append, AppendError, Appended, EventId, EventStore, EventType, Failure, Filter, GlobalPosition, Head, ListStreams,
-    LogPage, NewEvent, Payload, ReadAll, ReadStream, StoreError, StreamList, StreamPage, Subscription,
+    LogPage, NewEvent, Payload, ReadAll, ReadStream, StoreError, StreamFactsStore, StreamList, StreamPage,
+    Subscription,
 };
 
 #[derive(Debug, Clone, Default)]
@@ -102,5 +103,9 @@ impl EventStore for WatchedStore {
 
     async fn subscribe(&self, after: GlobalPosition, filter: Filter) -> Result<Box<dyn Subscription>, StoreError> {
         self.inner.subscribe(after, filter).await
+    }
+
+    fn stream_facts(&self) -> &dyn StreamFactsStore {
+        self.inner.stream_facts()
     }
 }

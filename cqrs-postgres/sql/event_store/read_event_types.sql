@@ -1,11 +1,15 @@
 -- Each type is followed in its own index, so that a rare one is found without reading what lies between.
-select page.position, page.event_id, page.stream, page.version, page.event_type, page.recorded_at, page.occurred_at,
-       page.payload, page.metadata, head.position as head
+-- Of archived streams that are skipped ($4) only the place is given.
+select page.position, case when not page.skipped then page.event_id end, page.stream, page.version, page.event_type,
+       page.recorded_at, page.occurred_at,
+       case when not page.skipped then page.payload end, case when not page.skipped then page.metadata end,
+       head.position as head
   from (select coalesce((select position from {schema}.events order by position desc limit 1), 0) as position) head
   left join lateral (
-        select e.*
+        select e.*, $4 and exists (select from {schema}.stream_facts facts
+                           where facts.stream = e.stream and facts.archived_position is not null) as skipped
           from (select found.position
-                  from unnest($4::text[]) as wanted (event_type)
+                  from unnest($5::text[]) as wanted (event_type)
                  cross join lateral (
                         select position from {schema}.events
                          where event_type = wanted.event_type and position > $1 and position <= $2

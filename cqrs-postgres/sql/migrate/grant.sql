@@ -1,7 +1,7 @@
--- What a service needs: it appends and reads events, and can change or remove none. Claims change as events say only. It
--- uses the outbox as it likes.
+-- What a service needs: it appends and reads events, can change or remove none, and archives or truncates no stream. Claims
+-- change as events say only. It uses the outbox as it likes.
 grant usage on schema {schema} to {role};
-grant select on {schema}.store to {role};
+grant select on {schema}.store, {schema}.stream_facts to {role};
 grant select, insert on {schema}.events to {role};
 grant select, insert, update on {schema}.claims to {role};
 grant execute on function {schema}.append_events to {role};

@@ -76,11 +76,14 @@ async fn read_facts(
     let names: Vec<&str> = wanted.streams.iter().map(|stream| stream.as_str()).collect();
     let rows = sql.query(&sql.heads).bind(names).fetch_all(&mut *connection).await?;
     let mut heads: Vec<(StreamName, Version)> = Vec::new();
+    let mut archived: Vec<StreamName> = Vec::new();
     for (stream, row) in wanted.streams.into_iter().zip(&rows) {
         heads.extend(to_version(row.try_get(0)?).map(|version| (stream.clone(), version)));
+        archived.extend(row.try_get::<bool, _>(1)?.then(|| stream.clone()));
     }
     let held = claims::read(&mut *connection, sql, wanted.claims).await?;
-    Ok(GroupFacts::new(heads, read_existing(connection, sql, &wanted.ids).await?).with_claims(held))
+    let existing = read_existing(connection, sql, &wanted.ids).await?;
+    Ok(GroupFacts::new(heads, existing).archived(archived).with_claims(held))
 }
 
 async fn read_existing(

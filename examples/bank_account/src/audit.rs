@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io::Write;
 
-use cqrs_core::{Apply, CodecError, DomainEvent, Recorded, Timestamp, Version};
+use cqrs_core::{CodecError, DomainEvent, Recorded, Timestamp, Version, fold};
 
 use crate::account::{Account, AccountEvent};
 use crate::amount::Amount;
@@ -29,7 +29,7 @@ pub fn entries(history: &[Recorded<AccountEvent>]) -> Result<Vec<Entry>, CodecEr
     for recorded in history {
         let metadata = recorded.metadata()?;
         let before = account.balance;
-        account.apply(&recorded.event);
+        fold(&mut account, &recorded.event);
         entries.push(Entry {
             version: recorded.version,
             occurred: recorded.happened_at(),

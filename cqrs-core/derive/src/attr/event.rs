@@ -3,7 +3,7 @@
 use syn::parse::ParseStream;
 use syn::{Attribute, Error, ExprPath, Ident, LitInt, LitStr, Path, Result, Token, parenthesized};
 
-use super::{Number, crate_path, each_item, in_range, items, listed, number, once, string};
+use super::{Number, crate_path, each_item, flag, in_range, items, listed, number, once, string};
 use crate::errors::Errors;
 
 /// What the attribute stands on. It decides which keys make sense.
@@ -19,8 +19,8 @@ impl Place {
     const fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Enum => &["domain", "crate"],
-            Self::Variant => &["name", "version", "upcast_from"],
-            Self::Struct => &["domain", "name", "version", "upcast_from", "crate"],
+            Self::Variant => &["name", "version", "upcast_from", "restarts"],
+            Self::Struct => &["domain", "name", "version", "upcast_from", "restarts", "crate"],
             Self::Field => &["claim", "release"],
         }
     }
@@ -57,6 +57,8 @@ pub struct EventAttr {
     pub name: Option<LitStr>,
     pub version: Option<Number>,
     pub upcast_from: Option<Vec<UpcastFrom>>,
+    /// Given when the state begins anew with this event.
+    pub restarts: Option<()>,
     pub krate: Option<Path>,
 }
 
@@ -78,6 +80,7 @@ impl EventAttr {
                     once(&mut this.version, key, version).and(read.map(|_| ()))
                 }
                 "upcast_from" => once(&mut this.upcast_from, key, upcasters(key, input, errors)?),
+                "restarts" => once(&mut this.restarts, key, flag(key, input)?),
                 _ => once(&mut this.krate, key, crate_path(key, input)?),
             }
         });
@@ -143,7 +146,7 @@ fn misplaced(key: &Ident, place: Place) -> Error {
         ("type", _) => {
             "an event type is not written out: it is made of the `domain`, the name and the `version`, as in `account.opened.v1`".to_owned()
         }
-        ("name" | "version" | "upcast_from", Place::Enum) => {
+        ("name" | "version" | "upcast_from" | "restarts", Place::Enum) => {
             format!("`{name}` is about one event: move it to the variant that it is meant for")
         }
         ("name" | "version" | "upcast_from" | "domain" | "crate", Place::Field) => {

@@ -64,6 +64,21 @@ fn body(events: &Events, named: &[Named]) -> TokenStream {
         (quote_spanned!(at=> #(#current)*), quote_spanned!(at=> #private::Payload::encode_event(self)))
     };
 
+    let restarting: Vec<_> = named.iter().map(|named| named.kind).filter(|kind| kind.attr.restarts.is_some()).collect();
+    let restarts_state = (!restarting.is_empty()).then(|| {
+        let restarts = if events.is_enum {
+            let variants = restarting.iter().map(|kind| kind.ident);
+            quote_spanned!(at=> ::core::matches!(self, #(Self::#variants { .. })|*))
+        } else {
+            quote_spanned!(at=> true)
+        };
+        quote_spanned! {at=>
+            fn restarts_state(&self) -> bool {
+                #restarts
+            }
+        }
+    });
+
     let arms = (0_u32..).zip(named).map(|(index, Named { event_type, older, .. })| {
         let decode = |payload: TokenStream| {
             if events.is_enum {
@@ -95,6 +110,8 @@ fn body(events: &Events, named: &[Named]) -> TokenStream {
         fn event_type(&self) -> &'static str {
             #event_type
         }
+
+        #restarts_state
 
         fn encode(&self) -> ::core::result::Result<#private::Payload, #private::CodecError> {
             #encode
@@ -134,6 +151,9 @@ fn fingerprint(events: &Events, named: &[Named]) -> u64 {
         for (event_type, chain) in older {
             hash.text(event_type);
             hash.tokens(quote!(#(#chain),*));
+        }
+        if kind.attr.restarts.is_some() {
+            hash.text("restarts");
         }
         serde(&mut hash, kind.attrs);
         hash.text(match kind.fields {

@@ -65,7 +65,7 @@ impl<A: Apply> Batch<A> {
         let encoded = encode::<A>(stream, &events, &command.context, command.command_id)?;
         let count = encoded.len();
         for event in &events {
-            self.fold.state.apply(event);
+            self.fold.apply(event);
         }
         if let Some(occurred) = command.context.occurred() {
             self.fold.happened_until = self.fold.happened_until.max(occurred);

@@ -135,6 +135,9 @@ impl Apply for Account {
             }
             AccountEvent::Withdrawn { amount } => self.balance = self.balance.saturating_sub(*amount),
             AccountEvent::Closed => self.status = Status::Closed,
+            AccountEvent::CarriedForward { balance, currency } => {
+                *self = Self { balance: *balance, currency: currency.clone(), status: Status::Active };
+            }
         }
     }
 }

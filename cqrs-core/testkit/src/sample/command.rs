@@ -38,6 +38,10 @@ pub struct Withdraw {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Close;
 
+/// Sums up what an open account holds, so that its stream can be truncated before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CarryForward;
+
 impl Handle<Open> for Account {
     fn handle(&self, command: &Open) -> Result<Vec<AccountEvent>, AccountError> {
         match self.status() {
@@ -80,6 +84,14 @@ impl Handle<Close> for Account {
             Status::Active if self.balance() != 0 => Err(AccountError::NotEmpty { balance: self.balance() }),
             Status::Active => Ok(vec![AccountEvent::Closed]),
         }
+    }
+}
+
+impl Handle<CarryForward> for Account {
+    fn handle(&self, _: &CarryForward) -> Result<Vec<AccountEvent>, AccountError> {
+        self.check_open()?;
+        let currency = self.currency().map(str::to_owned);
+        Ok(vec![AccountEvent::CarriedForward { balance: self.balance(), currency }])
     }
 }
 
@@ -132,6 +144,14 @@ mod tests {
         given::<Account>([opened(), AccountEvent::Closed])
             .when(Withdraw { amount: 1 })
             .then_error(AccountError::Closed);
+    }
+
+    #[test]
+    fn what_an_open_account_holds_is_carried_forward() {
+        let carried = AccountEvent::CarriedForward { balance: 5, currency: Some("VND".to_owned()) };
+        given::<Account>([opened(), deposited(5)]).when(CarryForward).then([carried.clone()]);
+        given::<Account>([carried]).when(Withdraw { amount: 5 }).then([AccountEvent::Withdrawn { amount: 5 }]);
+        given::<Account>([opened(), AccountEvent::Closed]).when(CarryForward).then_error(AccountError::Closed);
     }
 
     #[test]

@@ -28,6 +28,14 @@ pub enum AccountEvent {
     },
     /// `account.closed.v1`
     Closed,
+    /// `account.carried_forward.v1`: what was before need not be known any more.
+    #[event(restarts)]
+    CarriedForward {
+        /// What the account holds, in the currency's smallest unit.
+        balance: i64,
+        /// Its currency (ISO 4217), once there was a deposit.
+        currency: Option<String>,
+    },
 }
 
 /// The bank knew one currency only when version 1 was written.

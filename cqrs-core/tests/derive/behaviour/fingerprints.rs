@@ -36,6 +36,7 @@ definition!(other_shape { Opened { owner: String, age: Option<u8> }, Closed {} }
 definition!(field_moved { Opened { owner: String }, Closed { age: Option<u8> } });
 definition!(one_more { Opened { owner: String, age: Option<u8> }, Closed, Renamed });
 definition!(upcast { #[event(version = 2, upcast_from(1 = Ok))] Opened { owner: String, age: Option<u8> }, Closed });
+definition!(restarting { Opened { owner: String, age: Option<u8> }, #[event(restarts)] Closed });
 
 #[test]
 fn the_fingerprint_changes_with_the_definition_and_with_nothing_else() {
@@ -51,6 +52,7 @@ fn the_fingerprint_changes_with_the_definition_and_with_nothing_else() {
         field_moved::Event::FINGERPRINT,
         one_more::Event::FINGERPRINT,
         upcast::Event::FINGERPRINT,
+        restarting::Event::FINGERPRINT,
     ];
     let count = all.len();
     all.sort_unstable();

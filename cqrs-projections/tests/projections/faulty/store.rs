@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use cqrs_core::in_memory::InMemoryEventStore;
 use cqrs_core::{
     Append, AppendError, Appended, CatchUpSubscription, EventId, EventStore, Filter, GlobalPosition, Head, Hint,
-    ListStreams, LogPage, ReadAll, ReadStream, StoreError, StoreId, StreamList, StreamPage, Subscription,
+    ListStreams, LogPage, ReadAll, ReadStream, StoreError, StoreId, StreamFactsStore, StreamList, StreamPage,
+    Subscription,
 };
 
 use super::Faults;
@@ -86,5 +87,9 @@ impl EventStore for FaultyStore {
         let call = async { Ok(CatchUpSubscription::new(store, after, filter, wake, poll)) };
         let subscription = self.faults.around("subscribe", call, StoreError::Transient, StoreError::Permanent).await?;
         Ok(Box::new(subscription))
+    }
+
+    fn stream_facts(&self) -> &dyn StreamFactsStore {
+        self.inner.stream_facts()
     }
 }

@@ -1,0 +1,1 @@
+delete from {schema}.stream_facts where stream = $1

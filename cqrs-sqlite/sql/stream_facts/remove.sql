@@ -1,0 +1,3 @@
+delete from stream_facts where stream = $1;
+
+commit
