@@ -1,6 +1,8 @@
 //! [`Repository`](cqrs_core::Repository) on the stores in memory.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails is what it is for")]
 
+#[path = "repository/archiving.rs"]
+mod archiving;
 #[path = "repository/as_of.rs"]
 mod as_of;
 #[path = "repository/claims.rs"]
@@ -17,6 +19,8 @@ mod executing;
 mod loading;
 #[path = "repository/repeated_commands.rs"]
 mod repeated_commands;
+#[path = "repository/restarts.rs"]
+mod restarts;
 #[path = "repository/snapshot_failures.rs"]
 mod snapshot_failures;
 #[path = "repository/snapshot_policies.rs"]
@@ -29,6 +33,10 @@ mod snapshot_pruning;
 mod snapshot_rebuild;
 #[path = "repository/snapshots.rs"]
 mod snapshots;
+#[path = "repository/truncated_meanwhile.rs"]
+mod truncated_meanwhile;
+#[path = "repository/truncating.rs"]
+mod truncating;
 #[path = "repository/watched_snapshots.rs"]
 mod watched_snapshots;
 #[path = "repository/watched_store.rs"]
