@@ -52,7 +52,8 @@ pub enum JsonLinesError {
     },
 }
 
-/// Writes events, a line each.
+/// Writes events, a line each. That a stream is archived or truncated is no event, and stands in no line: after an import all of
+/// it is read again until that is [said](crate::StreamFactsStore) anew.
 ///
 /// # Errors
 /// [`JsonLinesError::Io`] when writing fails, [`JsonLinesError::Malformed`] for an event whose payload or metadata is not JSON

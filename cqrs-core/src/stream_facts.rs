@@ -89,11 +89,11 @@ pub enum StreamFactsError {
 
 /// Keeps what is known of streams besides their events.
 ///
-/// **Closing.** An account that is closed for good is archived after its last event. Its history stays and can be read; an
-/// append to it is refused until it is restored, and readers of the log may skip it:
+/// An account that is closed for good is archived after its last event: its history stays and can be read, an append to it is
+/// refused until it is restored, and readers of the log may skip it. A stream that grew long is truncated.
 ///
 /// ```
-/// use cqrs_core::{EventStore, ExecuteError, Filter, GlobalPosition, ReadAll, Repository, StreamFactsStore};
+/// use cqrs_core::{EventStore, Filter, GlobalPosition, ReadAll, Repository, StreamFactsStore};
 /// use cqrs_core::in_memory::InMemoryEventStore;
 /// use cqrs_testkit::sample::{Account, AccountId, CarryForward, Close, Deposit, Open};
 ///
@@ -111,7 +111,7 @@ pub enum StreamFactsError {
 /// assert!(store.read_all(skipping).await?.events.is_empty());
 /// store.restore(&closed.stream).await?;
 ///
-/// // A long stream is cut short where an event says all that has to be known of what was before.
+/// // A long stream is cut short where an event says all that has to be known of what was before it.
 /// accounts.execute(&bob, Open { owner: "Bob".to_owned() }).await?;
 /// accounts.execute(&bob, Deposit::new(700, "VND")).await?;
 /// let carried = accounts.execute(&bob, CarryForward).await?; // declared as #[event(restarts)]
@@ -148,7 +148,8 @@ pub enum StreamFactsError {
 /// - **Immutable events**: no event is changed or removed by any of this.
 /// - **Repeatable**: a change that was made before is left as it is and succeeds.
 ///
-/// Facts are not part of the log: neither an export of events nor its import carries them. [`list_facts`](Self::list_facts) does.
+/// Facts are not part of the log: neither an export of events nor its import carries them. Whoever moves to another store
+/// reads them by [`list_facts`](Self::list_facts), and makes the same changes there once all events are imported.
 #[async_trait]
 pub trait StreamFactsStore: Send + Sync + Debug + 'static {
     /// Changes what is known of a stream, as [`StreamFacts::after`] says, and gives what is known then.

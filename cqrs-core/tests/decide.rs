@@ -1,11 +1,14 @@
 //! The rules of an append, against a naive model that keeps the whole log and looks everything up.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails is what it is for")]
 
+use std::collections::HashSet;
+
 use cqrs_core::append_queue::{GroupFacts, Wanted};
 use cqrs_core::in_memory::InMemoryEventStore;
 use cqrs_core::{
     Append, AppendError, Appended, ClaimKey, Condition, EventId, EventStore, EventType, Existing, ExpectedVersion,
-    GlobalPosition, Limits, NewEvent, Payload, ReadAll, RecordedEvent, StreamName, Timestamp, Version,
+    GlobalPosition, Limits, NewEvent, Payload, ReadAll, RecordedEvent, StreamFactsStore, StreamName, Timestamp,
+    Version,
 };
 use proptest::prelude::*;
 
@@ -58,13 +61,17 @@ fn append() -> impl Strategy<Value = Append> {
 #[derive(Debug, Clone)]
 enum Step {
     New(Append),
+    Archive(StreamName),
+    Restore(StreamName),
     Again { which: prop::sample::Index, cut: prop::sample::Index, expected: Option<ExpectedVersion> },
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let again = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), prop::option::of(expected()))
         .prop_map(|(which, cut, expected)| Step::Again { which, cut, expected });
-    prop_oneof![3 => append().prop_map(Step::New), 1 => again]
+    let archive = stream().prop_map(Step::Archive);
+    let restore = stream().prop_map(Step::Restore);
+    prop_oneof![9 => append().prop_map(Step::New), 3 => again, 1 => archive, 2 => restore]
 }
 
 fn head(log: &[RecordedEvent], stream: &StreamName) -> Option<Version> {
@@ -125,12 +132,13 @@ enum Verdict {
     Repeated,
     Conflict(StreamName),
     Claimed(ClaimKey, StreamName),
+    Archived(StreamName),
     Reused,
     Malformed,
 }
 
 /// What the table says, read plainly.
-fn verdict(append: &Append, log: &[RecordedEvent]) -> Verdict {
+fn verdict(append: &Append, log: &[RecordedEvent], archived: &HashSet<StreamName>) -> Verdict {
     let repeats = |index: usize| append.events[..index].iter().any(|event| event.id == append.events[index].id);
     let of = |condition: &Condition| match condition {
         Condition::Stream { stream, .. } => Some(stream.clone()),
@@ -154,6 +162,9 @@ fn verdict(append: &Append, log: &[RecordedEvent]) -> Verdict {
     let known: Vec<Option<&RecordedEvent>> =
         append.events.iter().map(|event| log.iter().find(|recorded| recorded.id == event.id)).collect();
     if known.iter().all(Option::is_none) {
+        if let Some(event) = append.events.iter().find(|event| archived.contains(&event.stream)) {
+            return Verdict::Archived(event.stream.clone());
+        }
         let claimed = || held_by_another(append, acts).map(|(key, holder)| Verdict::Claimed(key, holder));
         return conflict.or_else(claimed).unwrap_or(Verdict::Written);
     }
@@ -187,9 +198,21 @@ async fn log(store: &InMemoryEventStore) -> Vec<RecordedEvent> {
 async fn check(steps: Vec<Step>) {
     let store = InMemoryEventStore::new();
     let mut earlier: Vec<Append> = Vec::new();
+    let mut archived: HashSet<StreamName> = HashSet::new();
     for step in steps {
         let append = match step {
             Step::New(append) => append,
+            Step::Archive(stream) => {
+                if store.archive(&stream).await.is_ok() {
+                    archived.insert(stream);
+                }
+                continue;
+            }
+            Step::Restore(stream) => {
+                let _ = store.restore(&stream).await;
+                archived.remove(&stream);
+                continue;
+            }
             Step::Again { .. } if earlier.is_empty() => continue,
             Step::Again { which, cut, expected } => {
                 let mut again = which.get(&earlier).clone();
@@ -202,7 +225,7 @@ async fn check(steps: Vec<Step>) {
             }
         };
         let before = log(&store).await;
-        let verdict = verdict(&append, &before);
+        let verdict = verdict(&append, &before, &archived);
         let answer = store.append(append.clone()).await;
         let after = log(&store).await;
         match &answer {
@@ -233,6 +256,7 @@ async fn check(steps: Vec<Step>) {
                     AppendError::Claimed { key, holder } => {
                         assert_eq!(verdict, Verdict::Claimed(key.clone(), holder.clone()));
                     }
+                    AppendError::Archived { stream } => assert_eq!(verdict, Verdict::Archived(stream.clone())),
                     AppendError::EventIdReused { id, stream, version } => {
                         assert_eq!(verdict, Verdict::Reused);
                         let found = before.iter().find(|event| event.id == *id).unwrap();

@@ -15,6 +15,7 @@ mod postgres {
     mod read_model;
     mod relaying;
     mod role;
+    mod stream_facts;
     mod subscription;
     mod tenants;
 }

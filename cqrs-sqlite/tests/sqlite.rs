@@ -12,5 +12,6 @@ mod sqlite {
     mod opening;
     mod processes;
     mod reading;
+    mod stream_facts;
     mod subscription;
 }

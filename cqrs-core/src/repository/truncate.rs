@@ -14,6 +14,9 @@ impl<A: Apply> Repository<A> {
     /// be one that [restarts the state](DomainEvent::restarts_state), declared by `#[event(restarts)]`, so that the state is
     /// the same with and without what was before it.
     ///
+    /// Keep the declaration as long as there are such streams: without it loading them is
+    /// [refused](LoadError::Truncated).
+    ///
     /// No event is changed or removed: readers of the log see all of them. But the aggregate's [past](Self::load_as_of) and
     /// [history](Self::history) begin there from now on; this is not taken back. Snapshots from before are not used any more.
     ///

@@ -1,14 +1,14 @@
 //! An event store that counts what is asked of it, and can interfere.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use cqrs_core::in_memory::InMemoryEventStore;
 use cqrs_core::{
     Append, AppendError, Appended, EventId, EventStore, EventType, Failure, Filter, GlobalPosition, Head, ListStreams,
-    LogPage, NewEvent, Payload, ReadAll, ReadStream, StoreError, StreamFactsStore, StreamList, StreamPage,
-    Subscription,
+    LogPage, NewEvent, Payload, ReadAll, ReadStream, StoreError, StreamFactsChange, StreamFactsStore, StreamList,
+    StreamPage, Subscription, Version,
 };
 
 #[derive(Debug, Clone, Default)]
@@ -24,6 +24,8 @@ struct Counts {
     rivals: AtomicUsize,
     lost_answers: AtomicUsize,
     unavailable: AtomicUsize,
+    /// The version before which the next stream that is read is truncated after its first page; 0 for none.
+    truncated_meanwhile: AtomicU64,
 }
 
 impl WatchedStore {
@@ -46,6 +48,11 @@ impl WatchedStore {
     /// Writes the next append, but does not answer it.
     pub fn lose_the_next_answer(&self) {
         self.counts.lost_answers.store(1, Ordering::SeqCst);
+    }
+
+    /// The next page of a stream has two events, and then the stream is truncated before this version.
+    pub fn truncate_after_the_next_page(&self, before: u64) {
+        self.counts.truncated_meanwhile.store(before, Ordering::SeqCst);
     }
 
     /// Is not there for the next append.
@@ -84,7 +91,16 @@ impl EventStore for WatchedStore {
     }
 
     async fn read_stream(&self, read: ReadStream) -> Result<StreamPage, StoreError> {
-        let page = self.inner.read_stream(read).await?;
+        let page = match Version::new(self.counts.truncated_meanwhile.swap(0, Ordering::SeqCst)) {
+            None => self.inner.read_stream(read).await?,
+            Some(before) => {
+                let stream = read.stream.clone();
+                let page = self.inner.read_stream(read.limit(2)).await?;
+                let change = StreamFactsChange::TruncateBefore(before);
+                self.inner.change_facts(&stream, change).await.unwrap();
+                page
+            }
+        };
         self.counts.read.fetch_add(page.events.len(), Ordering::SeqCst);
         Ok(page)
     }

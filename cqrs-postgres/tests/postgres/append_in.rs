@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cqrs_core::{
     Append, AppendError, Appended, EventStore, ExpectedVersion, Filter, GlobalPosition, InvalidAppend, Metadata,
-    ReadAll, RecordedEvent, StreamName, Version,
+    ReadAll, RecordedEvent, StreamFactsStore, StreamName, Version,
 };
 use cqrs_postgres::{PgEventStore, UnfitTransaction};
 use futures::future::join_all;
@@ -408,4 +408,19 @@ async fn readers_miss_nothing_whoever_writes_and_whatever_is_rolled_back() {
     let acknowledged: Vec<_> = seen.iter().filter(|one| written.binary_search(one).is_ok()).copied().collect();
     assert_eq!(acknowledged, written, "what was acknowledged was seen where it was said to be");
     assert_eq!(seen.len() + 1, log(&store).await.len(), "nothing came late");
+}
+
+#[tokio::test]
+async fn events_for_an_archived_stream_are_refused_and_the_transaction_goes_on() {
+    let (database, store) = with_table().await;
+    store.append(to("account-1")).await.unwrap();
+    store.archive(&StreamName::new("account-1").unwrap()).await.unwrap();
+    let mut connection = database.connection().await;
+    let mut transaction = connection.begin().await.unwrap();
+    insert(&database, &mut transaction, 1).await;
+    let refused = store.append_in(&mut transaction, to("account-1")).await.unwrap_err();
+    assert!(matches!(&refused, AppendError::Archived { stream } if stream.as_str() == "account-1"), "{refused:?}");
+    store.append_in(&mut transaction, to("account-2")).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!((rows(&database).await, log(&store).await.len()), (vec![1], 2));
 }

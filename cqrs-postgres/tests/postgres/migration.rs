@@ -2,6 +2,8 @@
 
 use cqrs_core::{Append, AppendError, EventStore, StoreError};
 
+use sqlx::{AssertSqlSafe, Row};
+
 use super::database::{Database, event, message};
 
 #[tokio::test]
@@ -18,6 +20,23 @@ async fn starters_at_the_same_time_do_not_collide() {
     let first = store.head().await.unwrap().store_id;
     store.migrate().await.unwrap();
     assert_eq!(store.head().await.unwrap().store_id, first, "migrating again changes nothing");
+}
+
+/// Whatever a later migration makes of it.
+#[tokio::test]
+async fn the_append_function_brings_its_own_plans() {
+    let database = Database::new();
+    database.migrated().await;
+    let mut connection = database.connection().await;
+    let sql = format!(
+        "select proconfig from pg_proc where proname = 'append_events' and pronamespace = '{}'::regnamespace",
+        database.schema
+    );
+    let row = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(&mut connection).await.unwrap();
+    let settings: Vec<String> = row.get(0);
+    for setting in ["plan_cache_mode=force_generic_plan", "enable_seqscan=off", "enable_bitmapscan=off", "jit=off"] {
+        assert!(settings.iter().any(|one| one == setting), "{setting}: {settings:?}");
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use cqrs_core::in_memory::InMemoryPublisher;
 use cqrs_core::{
     Append, AppendError, Category, ClaimKey, EventStore, EventType, ExpectedVersion, Failure, Filter, GlobalPosition,
     ListStreams, Message, NewEvent, PublishError, ReadAll, ReadStream, SnapshotQuery, SnapshotRetention, SnapshotStore,
-    StreamName, Timestamp, Version,
+    StreamFactsChange, StreamFactsStore, StreamName, Timestamp, Version,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
@@ -64,11 +64,22 @@ async fn usage(database: &Database, tables: &str) -> Usage {
     Usage { sequential_scans: row.get(0), rows: row.get(1) }
 }
 
+/// Of 20,000 other streams it is known that they are archived, of one that it is truncated.
+async fn know(database: &Database) {
+    let others = "insert into {schema}.stream_facts
+                  select 'archived-' || number, 1, now(), null from generate_series(1, 20000) number";
+    database.execute(others).await.unwrap();
+    let store = database.store().await;
+    let truncated = StreamName::new("account-1").unwrap();
+    store.change_facts(&truncated, StreamFactsChange::TruncateBefore(Version::new(11).unwrap())).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_statement_scans_the_table_or_reads_more_than_it_gives() {
     let database = Database::new();
     fill(&database).await;
-    let before = usage(&database, "'events', 'claims'").await;
+    know(&database).await;
+    let before = usage(&database, "'events', 'claims', 'stream_facts'").await;
     let store = database.store().await;
     let hot = StreamName::new("account-hot").unwrap();
     let mut given = 0;
@@ -81,6 +92,8 @@ async fn no_statement_scans_the_table_or_reads_more_than_it_gives() {
         window().to(half).backward(),
         window().recorded_until(Timestamp::MAX).until(GlobalPosition::MAX),
         ReadStream::new(StreamName::new("account-none").unwrap()),
+        ReadStream::new(StreamName::new("account-1").unwrap()),
+        ReadStream::new(StreamName::new("account-1").unwrap()).backward(),
     ] {
         given += store.read_stream(read).await.unwrap().events.len();
     }
@@ -93,7 +106,8 @@ async fn no_statement_scans_the_table_or_reads_more_than_it_gives() {
         Filter::Categories(vec![Category::new("audit").unwrap()]),
         Filter::Categories(vec![Category::new("account").unwrap(), Category::new("none").unwrap()]),
     ] {
-        given += store.read_all(all(filter)).await.unwrap().events.len();
+        given += store.read_all(all(filter.clone())).await.unwrap().events.len();
+        given += store.read_all(all(filter.skip_archived())).await.unwrap().events.len();
     }
     for list in [
         ListStreams::new(Category::new("account").unwrap()).limit(100),
@@ -102,6 +116,10 @@ async fn no_statement_scans_the_table_or_reads_more_than_it_gives() {
     ] {
         given += 2 * store.list_streams(list).await.unwrap().streams.len();
     }
+    let rare = StreamName::new("audit-1").unwrap();
+    store.archive(&rare).await.unwrap();
+    store.facts(&rare).await.unwrap();
+    given += store.list_facts(Some(&rare), 100).await.unwrap().streams.len();
     store.head().await.unwrap();
     let append = Append::new(vec![event("account-hot")]);
     store.append(append.clone()).await.unwrap();
@@ -114,6 +132,9 @@ async fn no_statement_scans_the_table_or_reads_more_than_it_gives() {
     assert!(matches!(store.append(claimed.clone()).await, Err(AppendError::Claimed { .. })));
     let unclaimed = Append::new(vec![event("account-1")]).expect_unclaimed(email(30));
     assert!(matches!(store.append(unclaimed.clone()).await, Err(AppendError::Claimed { .. })));
+    let archived = Append::new(vec![event("audit-1")]);
+    assert!(matches!(store.append(archived).await, Err(AppendError::Archived { .. })));
+    store.restore(&rare).await.unwrap();
     // In a session that knows nothing of what suits these statements.
     let mut connection = database.connection().await;
     let mut transaction = connection.begin().await.unwrap();
@@ -126,7 +147,7 @@ async fn no_statement_scans_the_table_or_reads_more_than_it_gives() {
     connection.close().await.unwrap();
     drop(store);
     let loaded = given as i64;
-    let after = usage(&database, "'events', 'claims'").await;
+    let after = usage(&database, "'events', 'claims', 'stream_facts'").await;
     assert_eq!(after.sequential_scans, before.sequential_scans, "no sequential scan: {before:?}, {after:?}");
     let read = after.rows - before.rows;
     assert!(read < loaded * 4 + 500, "{read} rows were read to give {loaded}");

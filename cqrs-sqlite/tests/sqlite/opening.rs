@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cqrs_core::{Append, EventStore};
+use cqrs_core::{Append, EventStore, StreamFactsStore, StreamName};
 use cqrs_sqlite::{OpenError, SqliteEventStore};
 use futures::future::join_all;
 
@@ -36,6 +36,22 @@ async fn a_file_that_is_opened_again_holds_everything() {
     let next = again.append(Append::new(vec![event("account-0")])).await.unwrap();
     assert_eq!(next.first_position, head.position.next());
     assert!(next.recorded_at > head.recorded_at.unwrap());
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_format_is_brought_up_to_date() {
+    let file = File::new();
+    let first = include_str!("../../migrations/0001_events.sql");
+    file.execute(first).await.unwrap();
+    file.execute("pragma application_id = 1668379251; pragma user_version = 1; pragma journal_mode = wal")
+        .await
+        .unwrap();
+    let store = file.store().await;
+    store.append(Append::new(vec![event("account-1")])).await.unwrap();
+    let stream = StreamName::new("account-1").unwrap();
+    let facts = store.archive(&stream).await.unwrap();
+    drop(store);
+    assert_eq!(file.store().await.facts(&stream).await.unwrap(), facts, "and keeps what is known of its streams");
 }
 
 #[tokio::test]
