@@ -1,6 +1,6 @@
 //! The envelope: every field comes back, and fields of a later version do no harm.
 
-use cqrs_core::{AppendId, CausationId, CommandId, CorrelationId, Metadata, Payload, TraceContext};
+use cqrs_core::{AppendId, CausationId, ClaimKey, CommandId, CorrelationId, Metadata, Payload, TraceContext};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -15,12 +15,17 @@ fn text() -> impl Strategy<Value = Option<String>> {
     option::of(".*")
 }
 
+fn keys() -> impl Strategy<Value = Vec<ClaimKey>> {
+    vec(("[a-z0-9_.]{1,64}", ".{1,200}").prop_map(|(scope, value)| ClaimKey::new(scope, value).unwrap()), 0..3)
+}
+
 fn metadata() -> impl Strategy<Value = Metadata> {
     let ids = (uuid(), uuid(), uuid(), uuid());
     let texts = (text(), text(), text(), text(), text());
     let trace = option::of((".*", text()));
     let many = (vec(".*", 0..3), vec(".*", 0..3), btree_map(".*", ".*", 0..4));
-    (ids, texts, trace, many).prop_map(|(ids, texts, trace, many)| {
+    let claims = (keys(), keys());
+    (ids, texts, trace, many, claims).prop_map(|(ids, texts, trace, many, claims)| {
         let mut metadata = Metadata::default();
         metadata.append_id = ids.0.map(AppendId::from_uuid);
         metadata.command_id = ids.1.map(CommandId::from_uuid);
@@ -29,6 +34,7 @@ fn metadata() -> impl Strategy<Value = Metadata> {
         (metadata.source, metadata.actor, metadata.reason, metadata.tenant, metadata.key_id) = texts;
         metadata.trace = trace.map(|(traceparent, tracestate)| TraceContext { traceparent, tracestate });
         (metadata.tags, metadata.data_subjects, metadata.headers) = many;
+        (metadata.claims.taken, metadata.claims.released) = claims;
         metadata
     })
 }

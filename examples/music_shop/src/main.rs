@@ -85,15 +85,14 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     };
     let (shop, file) = connect(&args).await?;
     let outcome = shop.run(source, io::stdout()).await;
-    if let Some(file) = file {
-        file.close().await?;
-    }
-    outcome.map_err(|error| {
-        if !error.is::<Differences>() {
-            return error;
-        }
-        format!("{error}\nwhat is in the log stays there: another history needs another --file, or --afresh").into()
-    })
+    let Some(file) = file else { return outcome };
+    let closed = file.close().await;
+    outcome.map_err(|error| match error.is::<Differences>() {
+        true => format!("{error}\nwhat is in the file stays there: another history needs another --file, or --afresh")
+            .into(),
+        false => error,
+    })?;
+    Ok(closed?)
 }
 
 /// Chooses the adapters. What is kept in a file has to be closed in the end.
