@@ -132,6 +132,10 @@ impl PgEventStore {
         self.0.id.get_or_try_init(|| async { Ok(self.head().await?.store_id) }).await.copied()
     }
 
+    pub(crate) fn attempt_timeout(&self) -> Duration {
+        self.0.options.attempt_timeout
+    }
+
     pub(crate) fn schema(&self) -> &Schema {
         &self.0.options.schema
     }

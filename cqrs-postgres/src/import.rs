@@ -1,11 +1,15 @@
-//! History that was recorded elsewhere, by COPY under the append lock.
+//! History that was recorded elsewhere, by COPY.
+//!
+//! The server cannot end a COPY whose client has fallen silent, whatever its timeouts. So what comes from the client is
+//! collected in a table of the session first, and moves into the log under the append lock, in one statement.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cqrs_core::{
-    EventId, ImportError, ImportEvents, ImportFacts, Imported, RecordedEvent, StreamName, Timestamp, Version,
-    check_import, claimed_keys,
+    EventId, Failure, ImportError, ImportEvents, ImportFacts, Imported, RecordedEvent, StoreError, StreamName,
+    Timestamp, Version, check_import, claimed_keys,
 };
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Row};
@@ -22,7 +26,12 @@ use crate::value::{PgTimestamp, since_2000};
 impl ImportEvents for PgEventStore {
     async fn import(&self, events: Vec<RecordedEvent>) -> Result<Imported, ImportError> {
         let mut session = self.sessions().start_bare().await.map_err(store_error)?;
-        match self.import_on(&mut session, &events).await {
+        let limit = self.attempt_timeout();
+        // The server gives up as well: a client that falls silent does not keep the lock.
+        let Ok(imported) = tokio::time::timeout(limit, self.import_on(&mut session, &events, limit)).await else {
+            return Err(ImportError::Unknown(StoreError::Transient(Failure::new("the import took too long"))));
+        };
+        match imported {
             Ok(imported) => {
                 // It is committed, whatever becomes of the session.
                 let _ = session.done().await;
@@ -55,12 +64,19 @@ impl PgEventStore {
         &self,
         connection: &mut PgConnection,
         events: &[RecordedEvent],
+        limit: Duration,
     ) -> Result<Imported, Interrupted> {
         let sql = self.sql();
         let Some(last) = events.last() else {
             return Ok(Imported::default());
         };
-        let mut transaction = connection.begin_with(self.sessions().settings().begin()).await?;
+        let mut transaction = connection.begin_with(self.sessions().settings().begin_within(limit)).await?;
+        sqlx::raw_sql(sql.stage.clone()).execute(&mut *transaction).await?;
+        let mut copy = transaction.copy_in_raw(sql.import.as_str()).await?;
+        for chunk in binary(events) {
+            copy.send(chunk).await?;
+        }
+        copy.finish().await?;
         sql.query(&sql.lock).execute(&mut *transaction).await?;
         let head = read_head(&mut *transaction, sql).await?;
         // What lies beyond the end cannot have been imported before.
@@ -72,11 +88,7 @@ impl PgEventStore {
         let held = claims::read(&mut transaction, sql, &claimed_keys(events)).await?.into_iter().collect();
         let facts = ImportFacts { head, clock: clock.0, heads, archived, claims: held };
         let changes = check_import(events, &facts, &self.limits()).map_err(Interrupted::Refused)?;
-        let mut copy = transaction.copy_in_raw(sql.import.as_str()).await?;
-        for chunk in binary(events) {
-            copy.send(chunk).await?;
-        }
-        copy.finish().await?;
+        sqlx::raw_sql(sql.take_in.clone()).execute(&mut *transaction).await?;
         claims::write(&mut transaction, sql, &changes).await?;
         let position = last.position.get().to_string();
         sql.query(&sql.notify).bind(position).execute(&mut *transaction).await?;

@@ -98,7 +98,7 @@ impl PgOptions {
     }
 
     /// How long one attempt to write a group may take before the connection is given up and the group is sent again;
-    /// 10 s unless told.
+    /// 10 s unless told. It bounds an import as well, which keeps the append lock for as long as it takes.
     #[must_use]
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = timeout;

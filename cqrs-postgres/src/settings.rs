@@ -89,4 +89,11 @@ impl Settings {
         // Safe: the name holds a checked schema and digits, the rest is ours.
         AssertSqlSafe(sql).into_sql_str()
     }
+
+    /// Begins a transaction whose statements take no longer than this, each.
+    pub fn begin_within(&self, limit: Duration) -> SqlStr {
+        let limit = limit.max(Duration::from_millis(1)).as_millis();
+        // Safe: a number was added.
+        AssertSqlSafe(format!("{}; set local statement_timeout = {limit}", self.begin().as_str())).into_sql_str()
+    }
 }

@@ -3,14 +3,17 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use cqrs_core::EventStore;
+use cqrs_core::{
+    EventId, EventStore, EventType, GlobalPosition, ImportError, ImportEvents, Payload, RecordedEvent, StreamName,
+    Timestamp, Version,
+};
 use cqrs_tests::checker::{History, LoggedEvent, check};
 use cqrs_tests::database::{Database, append, log};
 use cqrs_tests::journal::{Attempt, Fate, Journal};
 use cqrs_tests::proxy::Proxy;
 use cqrs_tests::wait::until;
 use cqrs_tests::worker::{Place, Task, Worker};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Row};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_freezes_with_the_lock_delays_others_no_longer_than_its_timeout() {
@@ -48,6 +51,51 @@ async fn a_process_that_freezes_with_the_lock_delays_others_no_longer_than_its_t
         check(&History { log, journals: vec![own, Journal::read(&journal).unwrap()], observations: Vec::new() });
     println!("{verdict}");
     verdict.assert_sound();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_is_lost_in_the_middle_of_its_copy_delays_others_no_longer_than_its_timeout() {
+    let database = Database::new();
+    let store = database.migrated().await;
+    let proxy = Proxy::before_database(&database.url).await;
+    let options = database.options_at(&proxy.url(&database.url)).attempt_timeout(Duration::from_secs(2));
+    let importing = options.connect().await.unwrap();
+    let history = history(20_000);
+    // Piece by piece, so that it can be lost in between.
+    proxy.delay(Duration::from_millis(20));
+    let import = tokio::spawn({
+        let (importing, history) = (importing.clone(), history.clone());
+        async move { importing.import(history).await }
+    });
+    let mut watching = database.connection().await;
+    let copying = "select count(*) from pg_stat_activity
+                    where application_name = 'cqrs:{schema}' and state = 'active' and query like 'copy %'";
+    while sqlx::raw_sql(database.sql(copying)).fetch_one(&mut watching).await.unwrap().get::<i64, _>(0) == 0 {}
+    proxy.black_hole();
+    let error = import.await.unwrap().unwrap_err();
+    assert!(matches!(error, ImportError::Unknown(_)), "{error:?}");
+    store.append(append("account-1")).await.unwrap();
+    proxy.pass();
+    let refused = importing.import(history).await.unwrap_err();
+    assert!(matches!(refused, ImportError::Position { .. }), "nothing of it was taken in: {refused:?}");
+    assert_eq!(log(&store).await.len(), 1);
+}
+
+/// Events that somebody else recorded, some 5 MB.
+fn history(count: u64) -> Vec<RecordedEvent> {
+    let stream = StreamName::new("account-history").unwrap();
+    let event = |number: u64| RecordedEvent {
+        id: EventId::new(),
+        event_type: EventType::new("account.opened.v1").unwrap(),
+        stream: stream.clone(),
+        version: Version::new(number).unwrap(),
+        position: GlobalPosition::new(number),
+        recorded_at: Timestamp::from_micros(number as i64),
+        occurred_at: None,
+        payload: Payload::from_bytes(format!(r#"{{"owner":"{}"}}"#, "x".repeat(200))),
+        metadata: Payload::from_bytes(&b"{}"[..]),
+    };
+    (1..=count).map(event).collect()
 }
 
 /// An appender that holds the lock, and that the server waits for.

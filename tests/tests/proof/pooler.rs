@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cqrs_core::{CheckpointStore, EventStore, Filter, GlobalPosition, SnapshotStore};
 use cqrs_postgres::{MigrateError, PgEventStore, PgOptions};
-use cqrs_testkit::Fixture;
+use cqrs_testkit::{Fixture, ImportingStore};
 use cqrs_tests::database::{Database, append, log};
 use cqrs_tests::pgbouncer::PgBouncer;
 use cqrs_tests::proxy::Proxy;
@@ -42,6 +42,15 @@ async fn snapshot_store() -> Fixture<dyn SnapshotStore> {
 async fn checkpoint_store() -> Fixture<dyn CheckpointStore> {
     let (guard, store) = behind_pooler().await;
     Fixture::<dyn CheckpointStore>::new(Arc::new(store.checkpoints())).guard(guard)
+}
+
+async fn importing() -> Fixture<dyn ImportingStore> {
+    let (guard, store) = behind_pooler().await;
+    Fixture::<dyn ImportingStore>::new(Arc::new(store)).guard(guard)
+}
+
+mod imports {
+    cqrs_testkit::import_contract!(super::importing);
 }
 
 mod events {
