@@ -60,7 +60,7 @@ pub(crate) trait Plan: Send + Sync {
 pub(crate) struct FoldFailure {
     /// The events before this one can be.
     pub(crate) position: GlobalPosition,
-    pub(crate) error: ProjectionError,
+    pub(crate) error: Box<ProjectionError>,
 }
 
 /// A projector as a [`Fold`].
@@ -134,7 +134,7 @@ impl<P: Projector> Routed<P> {
                 routed.cut(position);
                 // What stands before an event that cannot be routed was routed a moment ago.
                 let _ = routed.route();
-                (routed, Some(error))
+                (routed, Some(*error))
             }
         }
     }
@@ -153,7 +153,7 @@ impl<P: Projector> Routed<P> {
                     let (event_id, position) = (event.id, event.position);
                     let key = key.chars().take(80).collect();
                     let error = ProjectionError::InvalidKey { event_id, position, key, reason };
-                    return Err(FoldFailure { position, error });
+                    return Err(FoldFailure { position, error: Box::new(error) });
                 }
                 let at = *known.entry(key).or_insert_with_key(|key| {
                     self.keys.push(key.clone());
@@ -186,7 +186,7 @@ impl<P: Projector> Routed<P> {
             None => None,
             Some(payload) => Some(payload.decode().map_err(|source| FoldFailure {
                 position: first.position,
-                error: ProjectionError::Document { key: key.clone(), source },
+                error: Box::new(ProjectionError::Document { key: key.clone(), source }),
             })?),
         };
         let mut existed = document.is_some();
@@ -243,7 +243,7 @@ fn refused<E>(event: &Recorded<E>, key: &str, source: ProjectError) -> FoldFailu
         key: key.to_owned(),
         source,
     };
-    FoldFailure { position: event.position, error }
+    FoldFailure { position: event.position, error: Box::new(error) }
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> ProjectError {

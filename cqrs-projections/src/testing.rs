@@ -178,7 +178,7 @@ impl Given {
         if let Some(error) = planned.failed {
             return Err(error);
         }
-        let writes = planned.plan.fold(stored).map_err(|failure| failure.error)?;
+        let writes = planned.plan.fold(stored).map_err(|failure| *failure.error)?;
         stored.extend(writes.into_iter().map(|write| {
             let document = StoredDocument { document: write.document, position: write.position };
             (write.key, document)

@@ -160,7 +160,7 @@ fn an_event_that_is_refused_is_named_and_what_stands_before_it_can_be_written() 
         assert_eq!(written(writes), expect([("a", Some(&["one"][..]), 1), ("b", Some(&["one"][..]), 1)]));
         assert_eq!((plan.len(), plan.last().map(|(position, _)| position.get())), (1, Some(1)));
         assert_eq!(failures.len(), 2);
-        match failures.pop() {
+        match failures.pop().map(|error| *error) {
             Some(ProjectionError::Project { event_id, key, source, position, .. }) => {
                 assert_eq!((event_id, key.as_str(), position.get()), (refused, "b", 2));
                 assert_eq!(source.reason(), reason);
@@ -203,8 +203,8 @@ fn an_event_that_cannot_be_decoded_or_routed_cuts_the_page_before_it() {
 fn a_stored_document_of_another_shape_is_told_apart_from_a_refused_event() {
     let document = Some(Payload::from_bytes(r#"{"balance":1}"#));
     let stored = Stored::from([("a".to_owned(), StoredDocument { document, position: GlobalPosition::START })]);
-    match plan(vec![sent(1, &["a"], "one")]).fold(&stored) {
-        Err(FoldFailure { error: ProjectionError::Document { key, .. }, .. }) => assert_eq!(key, "a"),
+    match plan(vec![sent(1, &["a"], "one")]).fold(&stored).map_err(|failure| *failure.error) {
+        Err(ProjectionError::Document { key, .. }) => assert_eq!(key, "a"),
         _ => panic!("the document is no list of texts"),
     }
 }

@@ -56,7 +56,7 @@ impl Writer {
                 Ok(writes) => break writes,
                 Err(FoldFailure { position, error }) => {
                     plan = plan.before(position);
-                    failed = Some(error);
+                    failed = Some(*error);
                 }
             }
         };

@@ -6,6 +6,7 @@ use cqrs_core::in_memory::InMemoryEventStore;
 use cqrs_core::{
     Batch, Checkpoint, DocumentWrite, EventId, FencingToken, GlobalPosition, Payload, ReadModel, StoreId, Target,
 };
+use cqrs_projections::{RebuildError, Rebuilt};
 use cqrs_tests::database::Database;
 use cqrs_tests::proxy::{Direction, Proxy};
 use cqrs_tests::wait::until;
@@ -23,7 +24,7 @@ async fn connections_that_are_cut_at_any_byte_lose_and_double_nothing() {
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut rebuild: Option<tokio::task::JoinHandle<_>> = None;
+    let mut rebuild: Option<tokio::task::JoinHandle<Result<Rebuilt, RebuildError>>> = None;
     for cut in 0..60 {
         if cut % 15 == 5 {
             if let Some(former) = rebuild.take() {
