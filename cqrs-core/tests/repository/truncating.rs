@@ -245,6 +245,7 @@ async fn snapshots_from_before_the_truncation_are_not_used() {
     diaries.truncate_before(&id(), version(4)).await.unwrap();
     let elsewhere = || crate::repository::<Diary>(store.clone()).snapshots(snapshots.clone());
     assert_eq!(entries(&elsewhere()).await, [6]);
+    assert_eq!(snapshots.newest(&newest(None)).await.unwrap(), None, "nor kept");
     assert_truncated(&elsewhere().load_as_of(&id(), AsOf::Version(version(3))).await, 4);
     for number in [7, 8] {
         diaries.execute(&id(), Note(number)).await.unwrap();
