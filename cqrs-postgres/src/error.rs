@@ -73,11 +73,6 @@ pub(crate) fn is_missing(error: &sqlx::Error) -> bool {
     sqlstate(error).is_some_and(|code| matches!(&*code, "42P01" | "42883" | "3F000"))
 }
 
-/// Whether a lock was not to be had in time.
-pub(crate) fn is_locked(error: &sqlx::Error) -> bool {
-    sqlstate(error).is_some_and(|code| matches!(&*code, "55P03" | "40P01"))
-}
-
 fn sqlstate(error: &sqlx::Error) -> Option<std::borrow::Cow<'_, str>> {
     error.as_database_error().and_then(DatabaseError::code)
 }

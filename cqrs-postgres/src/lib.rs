@@ -1,10 +1,13 @@
-//! The event store of `cqrs-core` on PostgreSQL.
+//! The event store of `cqrs-core` on PostgreSQL, and read models in its tables.
 //!
 //! Appends of a process are written in groups, each in one transaction under an advisory lock: positions and recorded
 //! times increase in commit order, so that a reader needs nothing but `position > $1 order by position`.
 //!
 //! For ordinary tables of the same database: [`append_in`](PgEventStore::append_in) writes events in the caller's own
 //! transaction, and the [outbox](PgOutbox) messages that are published once it is committed.
+//!
+//! Documents of a [`PgReadModel`] are written in one transaction with their checkpoint and queried with plain SQL; it may lie
+//! in another database than the events.
 
 mod append_in;
 mod append_queue;

@@ -66,8 +66,9 @@ use index::Index;
 /// | `"account-summary$all"` | all generations: `"account-summary$3"` is one of its partitions. An index that is created on it by hand goes over to every generation |
 /// | `_projections`, `_generations`, `_indexes`, `_checkpoints` | which generation is live, what there is, how far it has come and under which token |
 ///
-/// Swapping changes one row and waits for no reader. Dropping a generation drops its table; when readers hold it for longer
-/// than half a second, the generation is gone for everybody and the table follows at the next rebuild.
+/// Swapping changes one row and waits for no reader. Dropping a generation drops its table, for which SQL on the view waits
+/// half a second at most; when a reader holds it for longer, the generation is gone all the same, and its table follows at
+/// the next rebuild.
 ///
 /// A projection's name has 52 bytes at most here; an index's name, 51 less those of the projection.
 ///

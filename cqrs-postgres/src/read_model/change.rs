@@ -51,8 +51,9 @@ impl Change<'_> {
 
     /// Takes longer than any other statement.
     pub async fn create_index(&mut self, query: PgQuery<'_>) -> Result<(), ReadModelError> {
-        let milliseconds = format!("{}ms", self.index_timeout.max(Duration::from_millis(1)).as_millis());
-        let set = self.sql.query(&self.sql.set_local).bind("statement_timeout").bind(milliseconds);
+        // What a setting can hold.
+        let milliseconds = i32::try_from(self.index_timeout.as_millis()).unwrap_or(i32::MAX).max(1);
+        let set = self.sql.query(&self.sql.set_local).bind("statement_timeout").bind(milliseconds.to_string());
         self.fetch_optional(set).await?;
         // The server's answer, that it was too long, has a moment to arrive.
         let patience = self.index_timeout.saturating_add(Duration::from_secs(5));

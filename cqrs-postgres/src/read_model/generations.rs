@@ -2,12 +2,11 @@
 
 use cqrs_core::{Generation, ProjectionName, ReadModelError};
 use sqlx::Row;
-use sqlx::postgres::PgRow;
 
 use super::PgReadModel;
 use super::change::Change;
 use super::names::Names;
-use crate::error::{is_locked, read_model_error};
+use crate::error::read_model_error;
 use crate::row::corrupt;
 
 /// What a projection's row says, locked until the end of the change.
@@ -51,11 +50,11 @@ impl PgReadModel {
     pub(super) async fn list(&self, projection: &ProjectionName) -> Result<Vec<Generation>, ReadModelError> {
         let query = self.sql().query(&self.sql().generations).bind(projection.as_str());
         let rows = self.sessions().fetch_all(query).await.map_err(read_model_error)?;
-        rows.iter().map(number).collect()
+        rows.iter().map(|row| generation(row.try_get(0).map_err(read_model_error)?)).collect()
     }
 
     pub(super) async fn begin_next(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
-        self.sweep(projection).await?;
+        self.sweep(projection).await;
         let mut change = self.change().await?;
         let locked = self.register(&mut change, projection).await?;
         let created = self.create(&mut change, projection, &locked).await?;
@@ -85,7 +84,8 @@ impl PgReadModel {
         let close = self.sql().query(&self.sql().close).bind(projection.as_str()).bind(i64::from(of.get()));
         change.execute(close).await?;
         change.commit().await?;
-        self.sweep(projection).await
+        self.sweep(projection).await;
+        Ok(())
     }
 
     /// The row of the projection, which is made with its parent table and its view where there is none.
@@ -142,27 +142,23 @@ impl PgReadModel {
         Ok(change.execute(swap).await? == 1)
     }
 
-    /// Drops the tables of dropped generations, as far as readers let go of them.
-    async fn sweep(&self, projection: &ProjectionName) -> Result<(), ReadModelError> {
+    /// Drops the tables of dropped generations, as far as readers let go of them: nobody else misses them.
+    async fn sweep(&self, projection: &ProjectionName) {
         let closed = self.sql().query(&self.sql().closed).bind(projection.as_str());
-        let closed = self.sessions().fetch_all(closed).await.map_err(read_model_error)?;
-        for row in &closed {
-            let generation = number(row)?;
-            let drop = self.sql().query(&self.sql().drop).bind(projection.as_str()).bind(i64::from(generation.get()));
-            match self.sessions().execute(drop).await {
-                Err(error) if is_locked(&error) => {
-                    tracing::warn!(%projection, %generation, %error, "readers keep the table of a dropped generation");
+        let swept = async {
+            for row in self.sessions().fetch_all(closed).await? {
+                let generation: i64 = row.try_get(0)?;
+                let drop = self.sql().query(&self.sql().drop).bind(projection.as_str()).bind(generation);
+                if let Err(error) = self.sessions().execute(drop).await {
+                    tracing::warn!(%projection, generation, %error, "the table of a dropped generation stays for now");
                 }
-                Err(error) => return Err(read_model_error(error)),
-                Ok(_) => {}
             }
+            Ok::<(), sqlx::Error>(())
+        };
+        if let Err(error) = swept.await {
+            tracing::warn!(%projection, %error, "tables of dropped generations may stay for now");
         }
-        Ok(())
     }
-}
-
-fn number(row: &PgRow) -> Result<Generation, ReadModelError> {
-    generation(row.try_get(0).map_err(read_model_error)?)
 }
 
 fn generation(number: i64) -> Result<Generation, ReadModelError> {

@@ -24,7 +24,7 @@ impl PgReadModel {
         token: FencingToken,
     ) -> Result<Option<Checkpoint>, ReadModelError> {
         let query = of(self.sql().query(&self.sql().fence), target).bind(token.get().cast_signed());
-        let row = self.one(query).await?;
+        let row = self.one(query).await.map_err(read_model_error)?;
         let outcome: String = row.try_get(0).map_err(read_model_error)?;
         match outcome.as_str() {
             "taken" => checkpoint(&row, 2, target).map_err(read_model_error),
@@ -80,8 +80,8 @@ impl PgReadModel {
             .bind(after.position.get().cast_signed())
             .bind(after.store_id.as_uuid())
             .bind(after.event_id.map(|id| id.as_uuid()));
-        let row = match self.sessions().fetch_optional(arrays.bind(query)).await {
-            Ok(row) => row.ok_or_else(no_answer)?,
+        let row = match self.one(arrays.bind(query)).await {
+            Ok(row) => row,
             Err(error) if refuses_data(&error) => return Err(self.find_refused(target, &arrays, error).await),
             Err(error) => return Err(read_model_error(error)),
         };
@@ -100,8 +100,9 @@ impl PgReadModel {
         let search = async {
             let mut change = self.change().await?;
             let query = arrays.bind(of(self.sql().query(&self.sql().refused), target));
-            let row = change.fetch_optional(query).await?.ok_or_else(no_answer)?;
+            let row = change.fetch_optional(query).await?;
             change.roll_back().await?;
+            let row = row.ok_or_else(|| read_model_error(sqlx::Error::RowNotFound))?;
             let refused = || Ok((row.try_get::<Option<String>, _>(0)?, row.try_get::<Option<String>, _>(1)?));
             refused().map_err(read_model_error)
         };
@@ -112,18 +113,15 @@ impl PgReadModel {
         }
     }
 
-    async fn one(&self, query: PgQuery<'_>) -> Result<PgRow, ReadModelError> {
-        self.sessions().fetch_optional(query).await.map_err(read_model_error)?.ok_or_else(no_answer)
+    /// The answer of a function.
+    async fn one(&self, query: PgQuery<'_>) -> Result<PgRow, sqlx::Error> {
+        self.sessions().fetch_optional(query).await?.ok_or(sqlx::Error::RowNotFound)
     }
 }
 
 fn of<'q>(query: PgQuery<'q>, target: &'q Target) -> PgQuery<'q> {
     let Target { projection, generation, partition } = target;
     query.bind(projection.as_str()).bind(i64::from(generation.get())).bind(i32::from(*partition))
-}
-
-fn no_answer() -> ReadModelError {
-    ReadModelError::Corrupt { what: "a function gave no row".to_owned() }
 }
 
 fn refusal(
