@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_millis(300);
 
 async fn by_proxy(database: &Database) -> (Proxy, PgReadModel) {
     let proxy = Proxy::before_database(&database.url).await;
-    let options = options(database, &proxy.url(&database.url)).timeout(PATIENCE);
+    let options = options(database, &proxy.url(&database.url)).connections(1).timeout(PATIENCE);
     let model = options.connect().await.unwrap();
     (proxy, model)
 }
@@ -60,12 +60,20 @@ async fn a_swap_that_arrives_after_later_ones_changes_nothing() {
     let first = direct.open(&name).await.unwrap();
     let second = direct.begin(&name).await.unwrap();
     let third = direct.begin(&name).await.unwrap();
-    model.live(&name).await.unwrap();
     let swap = async |to: Generation| direct.swap(&name, to).await.unwrap();
-    swap(first).await;
-    let held = proxy.hold();
-    assert!(model.swap(&name, second).await.unwrap_err().is_transient());
-    assert!(held.bytes() > 0, "it is on its way");
+    let held = until("a swap is held back", || async {
+        swap(first).await;
+        model.live(&name).await.unwrap();
+        let held = proxy.hold();
+        let Err(error) = model.swap(&name, second).await else {
+            // It has found a connection of its own.
+            held.release();
+            return None;
+        };
+        assert!(error.is_transient(), "{error:?}");
+        (held.bytes() > 0).then_some(held)
+    });
+    let held = held.await;
     swap(third).await;
     arrive(&proxy, held).await;
     assert_eq!(direct.live(&name).await.unwrap(), Some(third));

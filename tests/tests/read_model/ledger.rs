@@ -9,6 +9,7 @@ use cqrs_core::{
 use cqrs_postgres::{PgReadModel, PgReadModelOptions};
 use cqrs_projections::{Backoff, ProjectError, Projections, Projector, RetryTransient, Running};
 use cqrs_tests::database::Database;
+use cqrs_tests::wait::{AT_MOST, until};
 use serde::{Deserialize, Serialize};
 
 pub const NAME: &str = "sheets";
@@ -108,7 +109,18 @@ pub async fn folded(store: &dyn EventStore) -> BTreeMap<String, Sheet> {
 /// The sheets as they are.
 pub async fn kept(model: &PgReadModel) -> BTreeMap<String, Sheet> {
     let keys: Vec<_> = (0..ACCOUNTS).map(|account| account.to_string()).collect();
-    let found = Documents::<Sheet>::new(model.clone(), NAME).unwrap().get_many(&keys).await.unwrap();
+    let sheets = Documents::<Sheet>::new(model.clone(), NAME).unwrap();
+    // After a restart of the server a session turns out to be dead once.
+    let read = || async {
+        match sheets.get_many(&keys).await {
+            Ok(found) => Some(found),
+            Err(error) => {
+                assert!(error.is_transient(), "{error:?}");
+                None
+            }
+        }
+    };
+    let found = until("the sheets are read", read).await;
     keys.into_iter().zip(found).filter_map(|(key, sheet)| Some((key, sheet?))).collect()
 }
 
@@ -130,6 +142,6 @@ pub async fn migrated(database: &Database) -> PgReadModel {
 /// Waits until the read model is at the head, and compares.
 pub async fn assert_caught_up(running: &Running, store: &dyn EventStore, model: &PgReadModel) {
     let head = store.head().await.unwrap().position;
-    running.wait_for(head, cqrs_tests::wait::AT_MOST).await.unwrap();
+    running.wait_for(head, AT_MOST).await.unwrap();
     assert_eq!(kept(model).await, folded(store).await);
 }
