@@ -66,7 +66,10 @@ pub use name::{Category, EventType, InvalidName, MessageKey, ProjectionName, Str
 pub use prepare::{Prepare, PreparedEventStore};
 pub use publisher::{PublishError, Publisher};
 pub use read_ahead::ReadAhead;
-pub use read_model::{Batch, DocumentWrite, Documents, ReadModel, ReadModelError, StoredDocument, Target};
+pub use read_model::{
+    Batch, DocumentWrite, Documents, InvalidPartitions, LiveGeneration, Partitions, ReadModel, ReadModelError,
+    StoredDocument, Target,
+};
 pub use recorded_event::{Recorded, RecordedEvent, UndecodableEvent};
 pub use repository::{
     ExecuteError, Executed, LoadError, Loaded, Repository, SnapshotError, SnapshotPruning, SnapshotPruningProgress,

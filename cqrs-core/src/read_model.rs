@@ -6,9 +6,11 @@ use async_trait::async_trait;
 
 mod documents;
 mod error;
+mod partitions;
 
 pub use documents::Documents;
 pub use error::ReadModelError;
+pub use partitions::{InvalidPartitions, LiveGeneration, Partitions};
 
 use crate::checkpoint_store::{Checkpoint, FencingToken, Generation};
 use crate::codec::Payload;
@@ -22,7 +24,7 @@ pub struct Target {
     pub projection: ProjectionName,
     /// Its generation.
     pub generation: Generation,
-    /// The partition, from 0.
+    /// The partition, from 0 and below the generation's number of [`Partitions`].
     pub partition: u16,
 }
 
@@ -76,21 +78,25 @@ pub struct Batch {
 ///   [`ReadModelError::OutOfSequence`], unless it ends there (it was applied already) and so succeeds.
 /// - **Generations**: readers see the live generation only; [`swap`](Self::swap) makes another one live at once, for all
 ///   documents together. Writing to a generation that was dropped fails and does not bring it back.
+/// - **Partitions**: a generation keeps for good over how many partitions its documents are spread; one of before there were
+///   several has one. Callers write and load a document in its own partition ([`Partitions::of`]) only: a sink need not keep
+///   the same key apart in two partitions of a generation.
 /// - **Cancellation**: a call whose future is dropped may or may not have happened; repeating it is right.
 #[async_trait]
 pub trait ReadModel: Send + Sync + Debug + 'static {
-    /// The live generation of a projection. Creates the first one, empty, where there is none; checks that the sink fits
-    /// (an Elasticsearch mapping, say).
+    /// The live generation of a projection. Creates the first one, empty and with so many partitions, where there is none;
+    /// checks that the sink fits (an Elasticsearch mapping, say).
     ///
     /// # Errors
-    /// [`ReadModelError::Mismatch`] when what the sink holds does not fit, others when it cannot be reached.
-    async fn open(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError>;
+    /// [`ReadModelError::Mismatch`] when what the sink holds does not fit, another number of partitions included; others
+    /// when it cannot be reached.
+    async fn open(&self, projection: &ProjectionName, partitions: Partitions) -> Result<Generation, ReadModelError>;
 
     /// The live generation of a projection, `None` when it was never opened. Changes nothing.
     ///
     /// # Errors
     /// [`ReadModelError`] when the sink cannot be read.
-    async fn live(&self, projection: &ProjectionName) -> Result<Option<Generation>, ReadModelError>;
+    async fn live(&self, projection: &ProjectionName) -> Result<Option<LiveGeneration>, ReadModelError>;
 
     /// All generations, oldest first; the live one is among them.
     ///
@@ -98,12 +104,12 @@ pub trait ReadModel: Send + Sync + Debug + 'static {
     /// [`ReadModelError`] when the sink cannot be read.
     async fn generations(&self, projection: &ProjectionName) -> Result<Vec<Generation>, ReadModelError>;
 
-    /// A new, empty generation above all others that ever were, beside the live one: the number of one that was dropped is
-    /// not used again, so that whoever still writes to it cannot reach this one.
+    /// A new, empty generation with so many partitions, above all others that ever were, beside the live one: the number of
+    /// one that was dropped is not used again, so that whoever still writes to it cannot reach this one.
     ///
     /// # Errors
     /// [`ReadModelError`] when it cannot be created.
-    async fn begin(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError>;
+    async fn begin(&self, projection: &ProjectionName, partitions: Partitions) -> Result<Generation, ReadModelError>;
 
     /// Makes a generation the live one. Repeating it changes nothing.
     ///
@@ -145,11 +151,11 @@ pub trait ReadModel: Send + Sync + Debug + 'static {
 
 #[async_trait]
 impl<M: ReadModel + ?Sized> ReadModel for std::sync::Arc<M> {
-    async fn open(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
-        (**self).open(projection).await
+    async fn open(&self, projection: &ProjectionName, partitions: Partitions) -> Result<Generation, ReadModelError> {
+        (**self).open(projection, partitions).await
     }
 
-    async fn live(&self, projection: &ProjectionName) -> Result<Option<Generation>, ReadModelError> {
+    async fn live(&self, projection: &ProjectionName) -> Result<Option<LiveGeneration>, ReadModelError> {
         (**self).live(projection).await
     }
 
@@ -157,8 +163,8 @@ impl<M: ReadModel + ?Sized> ReadModel for std::sync::Arc<M> {
         (**self).generations(projection).await
     }
 
-    async fn begin(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
-        (**self).begin(projection).await
+    async fn begin(&self, projection: &ProjectionName, partitions: Partitions) -> Result<Generation, ReadModelError> {
+        (**self).begin(projection, partitions).await
     }
 
     async fn swap(&self, projection: &ProjectionName, to: Generation) -> Result<(), ReadModelError> {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cqrs_core::in_memory::InMemoryReadModel;
 use cqrs_core::{
-    Batch, Checkpoint, DocumentWrite, Documents, FencingToken, Generation, GlobalPosition, Payload, ProjectionName,
-    ReadModel, ReadModelError, StoreId, StoredDocument, Target,
+    Batch, Checkpoint, DocumentWrite, Documents, FencingToken, Generation, GlobalPosition, LiveGeneration, Partitions,
+    Payload, ProjectionName, ReadModel, ReadModelError, StoreId, StoredDocument, Target,
 };
 use tokio::sync::{Mutex, Notify};
 
@@ -23,11 +23,11 @@ struct Racing {
 
 #[async_trait]
 impl ReadModel for Racing {
-    async fn open(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
-        self.inner.open(projection).await
+    async fn open(&self, projection: &ProjectionName, partitions: Partitions) -> Result<Generation, ReadModelError> {
+        self.inner.open(projection, partitions).await
     }
 
-    async fn live(&self, projection: &ProjectionName) -> Result<Option<Generation>, ReadModelError> {
+    async fn live(&self, projection: &ProjectionName) -> Result<Option<LiveGeneration>, ReadModelError> {
         let live = self.inner.live(projection).await;
         self.asked.notify_one();
         live
@@ -37,8 +37,8 @@ impl ReadModel for Racing {
         self.inner.generations(projection).await
     }
 
-    async fn begin(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
-        self.inner.begin(projection).await
+    async fn begin(&self, projection: &ProjectionName, partitions: Partitions) -> Result<Generation, ReadModelError> {
+        self.inner.begin(projection, partitions).await
     }
 
     async fn swap(&self, projection: &ProjectionName, to: Generation) -> Result<(), ReadModelError> {
@@ -98,13 +98,13 @@ async fn a_generation_that_is_dropped_while_it_is_read_is_never_taken_for_an_emp
             forgetful,
         };
         let projection = ProjectionName::new("accounts").unwrap();
-        let generation = model.open(&projection).await.unwrap();
+        let generation = model.open(&projection, Partitions::ONE).await.unwrap();
         let first = Target { projection: projection.clone(), generation, partition: 0 };
         fill(&model, &first, "first").await;
         let documents = Documents::<String>::new(model.clone(), "accounts").unwrap();
         assert_eq!(documents.get("a").await.unwrap().as_deref(), Some("first"));
 
-        let generation = model.begin(&projection).await.unwrap();
+        let generation = model.begin(&projection, Partitions::ONE).await.unwrap();
         fill(&model, &Target { generation, ..first }, "second").await;
         // The reads so far have asked as well.
         let _ = tokio::time::timeout(std::time::Duration::ZERO, model.asked.notified()).await;

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cqrs_core::{
-    Batch, Checkpoint, Failure, FencingToken, Generation, ProjectionName, ReadModel, ReadModelError, StoredDocument,
-    Target,
+    Batch, Checkpoint, Failure, FencingToken, Generation, LiveGeneration, Partitions, ProjectionName, ReadModel,
+    ReadModelError, StoredDocument, Target,
 };
 
 pub use options::PgReadModelOptions;
@@ -139,11 +139,11 @@ impl PgReadModel {
 
 #[async_trait]
 impl ReadModel for PgReadModel {
-    async fn open(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
-        self.open_live(projection).await
+    async fn open(&self, projection: &ProjectionName, partitions: Partitions) -> Result<Generation, ReadModelError> {
+        self.open_live(projection, partitions).await
     }
 
-    async fn live(&self, projection: &ProjectionName) -> Result<Option<Generation>, ReadModelError> {
+    async fn live(&self, projection: &ProjectionName) -> Result<Option<LiveGeneration>, ReadModelError> {
         self.find_live(projection).await
     }
 
@@ -151,8 +151,8 @@ impl ReadModel for PgReadModel {
         self.list(projection).await
     }
 
-    async fn begin(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
-        self.begin_next(projection).await
+    async fn begin(&self, projection: &ProjectionName, partitions: Partitions) -> Result<Generation, ReadModelError> {
+        self.begin_next(projection, partitions).await
     }
 
     async fn swap(&self, projection: &ProjectionName, to: Generation) -> Result<(), ReadModelError> {

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use cqrs_core::{
-    CodecError, DocumentWrite, EventId, EventSet, Filter, GlobalPosition, Payload, Recorded, RecordedEvent,
+    CodecError, DocumentWrite, EventId, EventSet, Filter, GlobalPosition, Partitions, Payload, Recorded, RecordedEvent,
 };
 use cqrs_core::{StoredDocument, UndecodableEvent};
 
@@ -27,18 +27,35 @@ pub(crate) trait Fold: Send + Sync + 'static {
     /// The events that the projector wants.
     fn filter(&self) -> Filter;
 
-    /// Decodes and routes a page of events, in position order.
-    fn plan(&self, page: Vec<RecordedEvent>) -> Planned;
+    /// Over how many partitions the projector wants its documents to be spread.
+    fn partitions(&self) -> u16;
+
+    /// Decodes and routes a page of events, in position order, once for all shares: gives each what it is to write.
+    fn plan(&self, page: Vec<RecordedEvent>, partitions: Partitions, shares: &[Share]) -> Vec<Planned>;
+
+    /// The same for one share.
+    fn plan_one(&self, page: Vec<RecordedEvent>, partitions: Partitions, share: Share) -> Planned {
+        self.plan(page, partitions, &[share]).pop().expect("there is a plan for each share")
+    }
 }
 
-/// A routed page, up to the first event that cannot be.
+/// What one writer is to write of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Share {
+    /// The documents of this partition.
+    pub(crate) partition: u16,
+    /// The events after this position.
+    pub(crate) after: GlobalPosition,
+}
+
+/// A share of a routed page, up to the first event that cannot be routed.
 pub(crate) struct Planned {
     pub(crate) plan: Box<dyn Plan>,
     /// Why the page was cut short.
     pub(crate) failed: Option<ProjectionError>,
 }
 
-/// Events and the documents that they touch.
+/// Events and the documents of one share that they touch.
 pub(crate) trait Plan: Send + Sync {
     /// The documents that are needed to fold.
     fn keys(&self) -> &[String];
@@ -72,14 +89,28 @@ impl<P: Projector> Folding<P> {
     }
 }
 
-struct Routed<P: Projector> {
+/// A decoded page.
+struct Page<P: Projector> {
     projector: Arc<P>,
     /// Position and id of each event that was read; an upcaster makes one, none or several of it.
     read: Vec<(GlobalPosition, EventId)>,
     events: Vec<Recorded<P::Event>>,
+}
+
+/// A page as one share sees it.
+struct Routed<P: Projector> {
+    page: Arc<Page<P>>,
+    /// How many of the events that were read count.
+    read: usize,
+    touched: Touched,
+}
+
+/// The documents of a share.
+#[derive(Default)]
+struct Touched {
     keys: Vec<String>,
     /// For each key the events that touch it, by index, in order.
-    touching: Vec<Vec<usize>>,
+    by: Vec<Vec<usize>>,
 }
 
 impl<P: Projector> Fold for Folding<P> {
@@ -87,20 +118,24 @@ impl<P: Projector> Fold for Folding<P> {
         Filter::EventTypes(P::Event::event_types())
     }
 
-    fn plan(&self, page: Vec<RecordedEvent>) -> Planned {
-        let mut read = Vec::with_capacity(page.len());
-        let mut events = Vec::with_capacity(page.len());
-        let mut failed = None;
-        for raw in page {
-            let at = (raw.position, raw.id);
-            if let Err(error) = decode(raw, &mut events) {
-                failed = Some(ProjectionError::Undecodable(error));
-                break;
-            }
-            read.push(at);
+    fn partitions(&self) -> u16 {
+        self.0.partitions()
+    }
+
+    fn plan(&self, page: Vec<RecordedEvent>, partitions: Partitions, shares: &[Share]) -> Vec<Planned> {
+        let (mut page, mut failed) = Page::decode(Arc::clone(&self.0), page);
+        let mut touched: Vec<Touched> = shares.iter().map(|_| Touched::default()).collect();
+        if let Err(FoldFailure { position, error }) = page.route(partitions, shares, &mut touched) {
+            touched.iter_mut().for_each(|touched| touched.cut(&page.events, position));
+            page.cut(position);
+            failed = Some(*error);
         }
-        let (routed, refused) = Routed::new(Arc::clone(&self.0), read, events);
-        Planned { plan: Box::new(routed), failed: refused.or(failed) }
+        let page = Arc::new(page);
+        let planned = |touched| {
+            let routed = Routed { page: Arc::clone(&page), read: page.read.len(), touched };
+            Planned { plan: Box::new(routed), failed: failed.clone() }
+        };
+        touched.into_iter().map(planned).collect()
     }
 }
 
@@ -120,29 +155,25 @@ fn decode<E: EventSet>(raw: RecordedEvent, into: &mut Vec<Recorded<E>>) -> Resul
     Ok(())
 }
 
-impl<P: Projector> Routed<P> {
-    /// Routes events up to the first whose keys are refused.
-    fn new(
-        projector: Arc<P>,
-        read: Vec<(GlobalPosition, EventId)>,
-        events: Vec<Recorded<P::Event>>,
-    ) -> (Self, Option<ProjectionError>) {
-        let mut routed = Self { projector, read, events, keys: Vec::new(), touching: Vec::new() };
-        match routed.route() {
-            Ok(()) => (routed, None),
-            Err(FoldFailure { position, error }) => {
-                routed.cut(position);
-                // What stands before an event that cannot be routed was routed a moment ago.
-                let _ = routed.route();
-                (routed, Some(*error))
+impl<P: Projector> Page<P> {
+    /// Decodes events up to the first that cannot be.
+    fn decode(projector: Arc<P>, page: Vec<RecordedEvent>) -> (Self, Option<ProjectionError>) {
+        let mut read = Vec::with_capacity(page.len());
+        let mut events = Vec::with_capacity(page.len());
+        for raw in page {
+            let at = (raw.position, raw.id);
+            if let Err(error) = decode(raw, &mut events) {
+                return (Self { projector, read, events }, Some(ProjectionError::Undecodable(error)));
             }
+            read.push(at);
         }
+        (Self { projector, read, events }, None)
     }
 
-    fn route(&mut self) -> Result<(), FoldFailure> {
-        self.keys.clear();
-        self.touching.clear();
-        let mut known = HashMap::new();
+    /// Routes events up to the first whose keys are refused.
+    fn route(&self, partitions: Partitions, shares: &[Share], touched: &mut [Touched]) -> Result<(), FoldFailure> {
+        // What belongs to no share is looked up by its key as well, once, and dropped.
+        let mut known: HashMap<String, Option<(usize, usize)>> = HashMap::new();
         let mut to = Vec::new();
         for (index, event) in self.events.iter().enumerate() {
             to.clear();
@@ -155,13 +186,15 @@ impl<P: Projector> Routed<P> {
                     let error = ProjectionError::InvalidKey { event_id, position, key, reason };
                     return Err(FoldFailure { position, error: Box::new(error) });
                 }
-                let at = *known.entry(key).or_insert_with_key(|key| {
-                    self.keys.push(key.clone());
-                    self.touching.push(Vec::new());
-                    self.keys.len() - 1
+                let place = known.entry(key).or_insert_with_key(|key| {
+                    let partition = partitions.of(key);
+                    let share = shares.iter().position(|share| share.partition == partition)?;
+                    Some((share, touched[share].add(key)))
                 });
-                if self.touching[at].last() != Some(&index) {
-                    self.touching[at].push(index);
+                if let Some((share, at)) = *place
+                    && event.position > shares[share].after
+                {
+                    touched[share].touch(at, index);
                 }
             }
         }
@@ -172,14 +205,43 @@ impl<P: Projector> Routed<P> {
         self.read.retain(|(at, _)| *at < position);
         self.events.retain(|event| event.position < position);
     }
+}
 
+impl Touched {
+    fn add(&mut self, key: &str) -> usize {
+        self.keys.push(key.to_owned());
+        self.by.push(Vec::new());
+        self.keys.len() - 1
+    }
+
+    /// Once, even if the event is routed to the same key twice.
+    fn touch(&mut self, at: usize, event: usize) {
+        if self.by[at].last() != Some(&event) {
+            self.by[at].push(event);
+        }
+    }
+
+    /// Keeps what stands before a position.
+    fn cut<E>(&mut self, events: &[Recorded<E>], position: GlobalPosition) {
+        let touched = std::mem::take(self);
+        for (key, mut by) in touched.keys.into_iter().zip(touched.by) {
+            by.retain(|index| events[*index].position < position);
+            if !by.is_empty() {
+                self.keys.push(key);
+                self.by.push(by);
+            }
+        }
+    }
+}
+
+impl<P: Projector> Routed<P> {
     fn fold_one(&self, at: usize, stored: Option<&StoredDocument>) -> Result<Option<DocumentWrite>, FoldFailure> {
-        let key = &self.keys[at];
+        let Page { projector, events, .. } = &*self.page;
+        let (key, by) = (&self.touched.keys[at], &self.touched.by[at]);
         // An upcaster may have made several events of one: they share its position and are folded together.
         let seen = stored.map_or(GlobalPosition::START, |stored| stored.position);
-        let mut events =
-            self.touching[at].iter().map(|index| &self.events[*index]).filter(|e| e.position > seen).peekable();
-        let (Some(first), Some(last)) = (events.peek().copied(), self.touching[at].last()) else {
+        let mut unseen = by.iter().map(|index| &events[*index]).filter(|event| event.position > seen).peekable();
+        let (Some(first), Some(last)) = (unseen.peek().copied(), by.last()) else {
             return Ok(None);
         };
         let mut document: Option<P::Document> = match stored.and_then(|stored| stored.document.as_ref()) {
@@ -190,8 +252,8 @@ impl<P: Projector> Routed<P> {
             })?),
         };
         let mut existed = document.is_some();
-        for event in events {
-            document = catch_unwind(AssertUnwindSafe(|| self.projector.project(event, key, document)))
+        for event in unseen {
+            document = catch_unwind(AssertUnwindSafe(|| projector.project(event, key, document)))
                 .unwrap_or_else(|panic| Err(panicked(&*panic)))
                 .map_err(|error| refused(event, key, error))?;
             existed |= document.is_some();
@@ -199,7 +261,7 @@ impl<P: Projector> Routed<P> {
         if !existed {
             return Ok(None);
         }
-        let last = &self.events[*last];
+        let last = &events[*last];
         let document = document.as_ref().map(Payload::encode).transpose();
         let document = document.map_err(|error| refused(last, key, ProjectError::new(error.to_string())))?;
         Ok(Some(DocumentWrite { key: key.clone(), document, position: last.position }))
@@ -208,29 +270,28 @@ impl<P: Projector> Routed<P> {
 
 impl<P: Projector> Plan for Routed<P> {
     fn keys(&self) -> &[String] {
-        &self.keys
+        &self.touched.keys
     }
 
     fn last(&self) -> Option<(GlobalPosition, EventId)> {
-        self.read.last().copied()
+        self.page.read[..self.read].last().copied()
     }
 
     fn len(&self) -> usize {
-        self.read.len()
+        self.read
     }
 
     fn fold(&self, stored: &Stored) -> Result<Vec<DocumentWrite>, FoldFailure> {
-        let mut writes = Vec::with_capacity(self.keys.len());
-        for (at, key) in self.keys.iter().enumerate() {
+        let mut writes = Vec::with_capacity(self.touched.keys.len());
+        for (at, key) in self.touched.keys.iter().enumerate() {
             writes.extend(self.fold_one(at, stored.get(key))?);
         }
         Ok(writes)
     }
 
     fn before(mut self: Box<Self>, position: GlobalPosition) -> Box<dyn Plan> {
-        self.cut(position);
-        // These events were routed before: it cannot fail now.
-        let _ = self.route();
+        self.read = self.page.read[..self.read].partition_point(|(at, _)| *at < position);
+        self.touched.cut(&self.page.events, position);
         self
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! | name | what |
 //! |-|-|
-//! | `shop.catalogue.g3` | the index of generation 3, documents of all its partitions: `_id` is the key, in partitions from 1 after the partition's number and U+001F |
+//! | `shop.catalogue.g3` | the index of generation 3, documents of all its partitions: `_id` is the key; the number of partitions stands in the `_meta` of its mapping |
 //! | `shop.catalogue.g3.write` | the alias that its writers use, with `require_alias`: a late writer cannot create a dropped index again |
 //! | `shop.catalogue` | the alias that readers use: on the live generation's index, without tombstones |
 //! | `shop.cqrs.checkpoints` | alias of `shop.cqrs.checkpoints.v1`: a document for each target, `catalogue:3:0`, with token and checkpoint, and one for each projection, `catalogue`, with its highest generation |
@@ -30,8 +30,8 @@ use std::time::Duration;
 use ::elasticsearch::http::transport::Transport;
 use async_trait::async_trait;
 use cqrs_core::{
-    Batch, Checkpoint, FencingToken, Generation, InvalidName, ProjectionName, ReadModel, ReadModelError,
-    StoredDocument, Target,
+    Batch, Checkpoint, FencingToken, Generation, InvalidName, LiveGeneration, Partitions, ProjectionName, ReadModel,
+    ReadModelError, StoredDocument, Target,
 };
 
 mod bulk;
@@ -171,20 +171,20 @@ impl ElasticReadModel {
 
 #[async_trait]
 impl ReadModel for ElasticReadModel {
-    async fn open(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
-        self.open_generation(projection).await
+    async fn open(&self, projection: &ProjectionName, partitions: Partitions) -> Result<Generation, ReadModelError> {
+        self.open_generation(projection, partitions).await
     }
 
-    async fn live(&self, projection: &ProjectionName) -> Result<Option<Generation>, ReadModelError> {
-        Ok(self.existing(projection).await?.live)
+    async fn live(&self, projection: &ProjectionName) -> Result<Option<LiveGeneration>, ReadModelError> {
+        Ok(self.existing(projection).await?.live())
     }
 
     async fn generations(&self, projection: &ProjectionName) -> Result<Vec<Generation>, ReadModelError> {
-        Ok(self.existing(projection).await?.all.into_iter().collect())
+        Ok(self.existing(projection).await?.all.into_keys().collect())
     }
 
-    async fn begin(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
-        self.begin_generation(projection).await
+    async fn begin(&self, projection: &ProjectionName, partitions: Partitions) -> Result<Generation, ReadModelError> {
+        self.begin_generation(projection, partitions).await
     }
 
     async fn swap(&self, projection: &ProjectionName, to: Generation) -> Result<(), ReadModelError> {

@@ -88,5 +88,6 @@ pub use rebuild::{Rebuild, RebuildError, RebuildProgress, Rebuilt};
 #[cfg(feature = "redis")]
 pub use redis::{RedisConnect, RedisReadModel};
 pub use supervisor::{
-    Lagging, ProjectionState, ProjectionStatus, Projections, Running, StartError, StopReason, WaitError,
+    Lagging, PartitionStatus, ProjectionState, ProjectionStatus, Projections, Running, StartError, StopReason,
+    WaitError,
 };

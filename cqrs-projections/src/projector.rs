@@ -27,6 +27,16 @@ pub trait Projector: Send + Sync + 'static {
     /// What they are folded into. Kept as JSON.
     type Document: Serialize + DeserializeOwned + Send;
 
+    /// Over how many partitions the documents are spread, 1 to 1,024; 1 unless told. Each partition has one writer, and the processes
+    /// that run the projector share the partitions among them (see [`Projections::leases`](crate::Projections::leases)), so
+    /// this is how many processes can work at the same time, and how many documents can be written at the same time.
+    ///
+    /// A document belongs to a partition by its key ([`Partitions::of`](cqrs_core::Partitions::of)), whatever streams its
+    /// events come from. Documents that were filled with another number do not fit any more: [rebuild](crate::Running::rebuild).
+    fn partitions(&self) -> u16 {
+        1
+    }
+
     /// Appends the keys of the documents that the event touches: none, one or several.
     fn route(&self, event: &Recorded<Self::Event>, to: &mut Vec<String>);
 

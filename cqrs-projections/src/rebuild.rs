@@ -25,9 +25,9 @@ const BATCH: usize = 5_000;
 
 /// A rebuild that begins when it is awaited.
 ///
-/// It fills a new generation from the first event on while the live one goes on, stops the runner for a moment when it has
-/// come near the end of the log, fills the rest, makes the new generation the live one for all documents at once, drops the
-/// old one, and lets the runner go on with the new one. Readers and [`wait_for`](crate::Running::wait_for) notice nothing
+/// It fills a new generation from the first event on while the live one goes on, all partitions at the same time from one
+/// reading of the log, stops the runners for a moment when it has come near the end, fills the rest, makes the new
+/// generation the live one for all documents at once, drops the old one, and lets the runners go on with the new one. Readers and [`wait_for`](crate::Running::wait_for) notice nothing
 /// but the new documents.
 ///
 /// Whatever ends it before the swap (an error, [`stop`](crate::Running::stop), dropping the future) leaves the live

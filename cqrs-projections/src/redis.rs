@@ -34,14 +34,15 @@ use key::KeyPrefix;
 ///
 /// | key | type | holds |
 /// |-|-|-|
-/// | `{shop:account-summary}:generations` | hash | `live` and `highest`, the numbers of generations; `generation:2` (`open` or `dropping`) and `partition:2:0` (empty) for each generation and partition |
+/// | `{shop:account-summary}:generations` | hash | `live` and `highest`, the numbers of generations; `generation:2` (`open` or `dropping`) and `partitions:2` (their number, 1 where it is missing) for each generation; `partition:2:0` (empty) for each partition that was written |
 /// | `{shop:account-summary:2:0}:checkpoint` | hash | `token`, `position`, and `checkpoint` as JSON; `dropped` instead, once the generation was dropped |
 /// | `{shop:account-summary:2:0}:doc:KEY` | string | `{"position":42,"document":…}`: the document `KEY` and the position that it reflects |
 /// | `{shop:account-summary:2:0}:keys` | set | every `KEY` of the partition |
 ///
 /// What stands in braces decides the slot in a Redis Cluster: all keys of a partition lie in one, partitions are spread.
-/// A program in any language reads a document so: `HGET {shop:account-summary}:generations live`, then
-/// `GET {shop:account-summary:2:0}:doc:KEY`.
+/// A program in any language reads a document so: `HGET {shop:account-summary}:generations live`, `HGET` of `partitions:2`,
+/// which never changes, and `GET {shop:account-summary:2:0}:doc:KEY` with the partition that
+/// [`Partitions::of`](cqrs_core::Partitions::of) describes.
 ///
 /// # Atomicity
 /// A batch is one Lua script. It checks token, checkpoint and the types of all keys first and writes afterwards, so that a

@@ -1,8 +1,8 @@
-//! The runner: follows the log and keeps the live generation of one projection up to date with it.
+//! The runner: follows the log and keeps one partition of a projection's live generation up to date with it.
 
 use std::sync::Arc;
 
-use cqrs_core::{ReadModelError, Subscription, Target};
+use cqrs_core::{GlobalPosition, ReadModelError, Subscription};
 use tokio::sync::watch;
 
 mod cache;
@@ -15,17 +15,19 @@ pub(crate) use machine::State;
 pub(crate) use owner::{Owner, Standing, verify};
 pub(crate) use writer::Writer;
 
+use crate::batch::Share;
 use crate::error::ProjectionError;
-use crate::supervisor::{Ending, PARTITION, Projection};
+use crate::supervisor::{Ending, Partition, Projection};
 use machine::{Machine, Outcome};
 
-/// What the live runner keeps of the documents in memory, in bytes.
+/// What the live runners of a projection keep of the documents in memory, in bytes.
 const CACHE_BYTES: usize = 16 << 20;
 
-/// Follows the log for one projection until it is asked to stop or an error stops it.
+/// Follows the log for one partition until it is asked to stop or an error stops it.
 #[derive(Debug)]
 pub(crate) struct Runner {
     projection: Arc<Projection>,
+    partition: Arc<Partition>,
     stop: watch::Receiver<Option<Ending>>,
     machine: Machine,
     /// The right to write, once it was taken. It is never taken back from a newer owner.
@@ -40,12 +42,16 @@ struct Following {
 }
 
 impl Runner {
-    pub(crate) const fn new(projection: Arc<Projection>, stop: watch::Receiver<Option<Ending>>) -> Self {
-        Self { projection, stop, machine: Machine::new(), owner: None, following: None }
+    pub(crate) const fn new(
+        projection: Arc<Projection>,
+        partition: Arc<Partition>,
+        stop: watch::Receiver<Option<Ending>>,
+    ) -> Self {
+        Self { projection, partition, stop, machine: Machine::new(), owner: None, following: None }
     }
 
     pub(crate) async fn run(mut self) {
-        let mut unended = Unended(Some(Arc::clone(&self.projection)));
+        let mut unended = Unended(Some(Arc::clone(&self.partition)));
         self.publish();
         loop {
             let outcome = match self.machine.state() {
@@ -70,13 +76,13 @@ impl Runner {
         let started = tokio::select! {
             biased;
             _ = asked(&mut self.stop) => return Outcome::StopRequested,
-            started = start(&self.projection, &mut self.owner) => started,
+            started = start(&self.projection, self.partition.number, &mut self.owner) => started,
         };
         match started {
             Err(error) => Outcome::Failed(error),
             Ok((following, standing)) => {
                 if let Some(owner) = &self.owner {
-                    self.projection.started(owner.target.generation, &standing);
+                    self.partition.started(owner.target.generation, &standing);
                 }
                 self.following = Some(following);
                 Outcome::Started { behind: standing.position < standing.head.position }
@@ -97,15 +103,17 @@ impl Runner {
         let written = match page {
             Err(error) => Err(ProjectionError::Store(error)),
             Ok(page) => {
-                let planned = self.projection.fold.plan(page.events);
+                let Projection { fold, count, .. } = &*self.projection;
+                let share = Share { partition: self.partition.number, after: GlobalPosition::START };
+                let planned = fold.plan_one(page.events, *count, share);
                 writer.write(planned, page.scanned_to).await.map(|()| (page.scanned_to, page.more))
             }
         };
-        self.projection.stored(writer.stored());
+        self.partition.stored(writer.stored());
         match written {
             Err(error) => Outcome::Failed(error),
             Ok((scanned_to, more)) => {
-                self.projection.advanced(scanned_to);
+                self.partition.advanced(scanned_to);
                 Outcome::Advanced { more }
             }
         }
@@ -113,13 +121,14 @@ impl Runner {
 
     fn publish(&self) {
         let ending = *self.stop.borrow();
-        self.projection.publish(self.machine.state(), self.machine.attempts(), self.machine.error(), ending);
+        self.partition.publish(self.machine.state(), self.machine.attempts(), self.machine.error(), ending);
     }
 
     fn log(&self, outcome: &Outcome) {
         if let Outcome::Failed(error) = outcome {
             let attempt = self.machine.attempts() + 1;
-            tracing::warn!(projection = %self.projection.name, %error, attempt, "projection failed");
+            let partition = self.partition.number;
+            tracing::warn!(projection = %self.projection.name, partition, %error, attempt, "projection failed");
         }
     }
 }
@@ -130,11 +139,12 @@ async fn asked(stop: &mut watch::Receiver<Option<Ending>>) {
 }
 
 async fn start(
-    projection: &Arc<Projection>,
+    projection: &Projection,
+    partition: u16,
     owned: &mut Option<Owner>,
 ) -> Result<(Following, Standing), ProjectionError> {
-    let Projection { name, fold, store, model, .. } = &**projection;
-    let generation = model.open(name).await?;
+    let Projection { name, fold, count, store, model, .. } = projection;
+    let generation = model.open(name, *count).await?;
     let held = match &*owned {
         None => None,
         Some(owner) => match owner.checkpoint(&**model).await {
@@ -148,27 +158,24 @@ async fn start(
     };
     let (owner, checkpoint) = match held {
         Some(held) => held,
-        None => {
-            let target = Target { projection: name.clone(), generation, partition: PARTITION };
-            Owner::take(&**model, target).await?
-        }
+        None => Owner::take(&**model, projection.target(generation, partition)).await?,
     };
     *owned = Some(owner.clone());
     let standing = verify(store, &owner.target, checkpoint).await?;
     let subscription = store.subscribe(standing.position, fold.filter()).await?;
-    let cache = Cache::new(CACHE_BYTES);
+    let cache = Cache::new(CACHE_BYTES / usize::from(count.get()));
     let writer = Writer::new(Arc::clone(store), Arc::clone(model), owner, &standing, cache);
     Ok((Following { writer, subscription }, standing))
 }
 
 /// Makes an end that the runner did not come to by itself visible: nobody waits for it in vain.
 #[derive(Debug)]
-struct Unended(Option<Arc<Projection>>);
+struct Unended(Option<Arc<Partition>>);
 
 impl Drop for Unended {
     fn drop(&mut self) {
-        if let Some(projection) = &self.0 {
-            projection.aborted();
+        if let Some(partition) = &self.0 {
+            partition.aborted();
         }
     }
 }

@@ -5,14 +5,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cqrs_core::{EventStore, GlobalPosition, InvalidName, ProjectionName, ReadModel};
+use cqrs_core::{EventStore, GlobalPosition, InvalidName, InvalidPartitions, Partitions, ProjectionName, ReadModel};
 
+mod partition;
+mod progress;
 mod projection;
 mod status;
 mod wait;
 
-pub(crate) use projection::{Ending, PARTITION, Projection};
-pub use status::{ProjectionState, ProjectionStatus, StopReason};
+pub(crate) use partition::{Ending, Partition};
+pub(crate) use projection::Projection;
+pub use status::{PartitionStatus, ProjectionState, ProjectionStatus, StopReason};
 pub use wait::{Lagging, WaitError};
 
 use crate::batch::{Fold, Folding};
@@ -66,6 +69,14 @@ pub enum StartError {
         /// The name.
         name: ProjectionName,
     },
+    /// A projector cannot have so many partitions.
+    #[error("the projector of {name} has an {source}")]
+    InvalidPartitions {
+        /// The projection.
+        name: ProjectionName,
+        /// What is wrong with the number.
+        source: InvalidPartitions,
+    },
 }
 
 impl Projections {
@@ -88,14 +99,14 @@ impl Projections {
         self
     }
 
-    /// Starts a runner for each projection.
+    /// Starts a runner for each partition of each projection.
     ///
     /// Returns when each has opened its read model and verified its checkpoint, or failed in its first attempt (or after
     /// a few seconds). A projection that cannot run does not keep the others from running: its
     /// [status](Running::status) tells why, and a [rebuild](Running::rebuild) may be the cure.
     ///
     /// # Errors
-    /// [`StartError`] when a name is invalid or used twice.
+    /// [`StartError`] when a name is invalid or used twice, or a number of partitions is invalid.
     pub async fn start(self) -> Result<Running, StartError> {
         let mut names = HashSet::new();
         let mut projections = Vec::with_capacity(self.added.len());
@@ -104,8 +115,12 @@ impl Projections {
             if !names.insert(name.clone()) {
                 return Err(StartError::DuplicateName { name });
             }
+            let count = match Partitions::new(fold.partitions()) {
+                Ok(count) => count,
+                Err(source) => return Err(StartError::InvalidPartitions { name, source }),
+            };
             let (store, policy) = (Arc::clone(&self.store), Arc::clone(&self.policy));
-            projections.push(Arc::new(Projection::new(name, fold, store, model, policy)));
+            projections.push(Arc::new(Projection::new(name, fold, count, store, model, policy)));
         }
         let running = Running { store: self.store, projections };
         running.projections.iter().for_each(Projection::resume);

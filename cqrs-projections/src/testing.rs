@@ -34,12 +34,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 
 use cqrs_core::{
-    DomainEvent, GlobalPosition, NewEvent, Payload, RecordedEvent, StoredDocument, StreamName, Timestamp, Version,
+    DomainEvent, GlobalPosition, NewEvent, Partitions, Payload, RecordedEvent, StoredDocument, StreamName, Timestamp,
+    Version,
 };
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::batch::{Fold, Folding, Stored};
+use crate::batch::{Fold, Folding, Share, Stored};
 use crate::error::ProjectionError;
 use crate::projector::Projector;
 
@@ -174,7 +175,8 @@ impl Given {
     }
 
     fn fold_into(&self, stored: &mut Stored, events: Vec<RecordedEvent>) -> Result<(), ProjectionError> {
-        let planned = self.fold.plan(events);
+        let all = Share { partition: 0, after: GlobalPosition::START };
+        let planned = self.fold.plan_one(events, Partitions::ONE, all);
         if let Some(error) = planned.failed {
             return Err(error);
         }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::lock;
 use crate::checkpoint_store::{Checkpoint, FencingToken, Generation};
 use crate::name::ProjectionName;
-use crate::read_model::{Batch, ReadModel, ReadModelError, StoredDocument, Target};
+use crate::read_model::{Batch, LiveGeneration, Partitions, ReadModel, ReadModelError, StoredDocument, Target};
 use crate::stream::GlobalPosition;
 
 /// Documents in memory. Clones share them.
@@ -18,10 +18,16 @@ pub struct InMemoryReadModel(Arc<Mutex<HashMap<ProjectionName, Projection>>>);
 #[derive(Debug, Default)]
 struct Projection {
     live: Option<Generation>,
-    /// Generations that exist, with their partitions.
-    generations: BTreeMap<Generation, HashMap<u16, Partition>>,
+    generations: BTreeMap<Generation, Filling>,
     /// The highest generation that ever existed: numbers are not used twice.
     highest: u32,
+}
+
+/// A generation that exists.
+#[derive(Debug)]
+struct Filling {
+    partitions: Partitions,
+    of: HashMap<u16, Partition>,
 }
 
 #[derive(Debug, Default)]
@@ -40,32 +46,42 @@ impl InMemoryReadModel {
 }
 
 impl Projection {
-    fn begin(&mut self) -> Generation {
+    fn begin(&mut self, partitions: Partitions) -> Generation {
         self.highest += 1;
         let generation = Generation::new(self.highest);
-        self.generations.insert(generation, HashMap::new());
+        self.generations.insert(generation, Filling { partitions, of: HashMap::new() });
         generation
+    }
+
+    fn live(&self) -> Option<LiveGeneration> {
+        let generation = self.live?;
+        self.generations.get(&generation).map(|filling| LiveGeneration { generation, partitions: filling.partitions })
     }
 
     fn partition(&mut self, target: &Target) -> Result<&mut Partition, ReadModelError> {
         let generation = target.generation;
-        let partitions = self.generations.get_mut(&generation).ok_or(ReadModelError::NotFound { generation })?;
-        Ok(partitions.entry(target.partition).or_default())
+        let filling = self.generations.get_mut(&generation).ok_or(ReadModelError::NotFound { generation })?;
+        Ok(filling.of.entry(target.partition).or_default())
     }
 }
 
 #[async_trait]
 impl ReadModel for InMemoryReadModel {
-    async fn open(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
+    async fn open(&self, projection: &ProjectionName, partitions: Partitions) -> Result<Generation, ReadModelError> {
         let mut all = lock(&self.0);
         let projection = all.entry(projection.clone()).or_default();
-        let live = projection.live.unwrap_or_else(|| projection.begin());
-        projection.live = Some(live);
-        Ok(live)
+        match projection.live() {
+            Some(live) => live.opened(partitions),
+            None => {
+                let first = projection.begin(partitions);
+                projection.live = Some(first);
+                Ok(first)
+            }
+        }
     }
 
-    async fn live(&self, projection: &ProjectionName) -> Result<Option<Generation>, ReadModelError> {
-        Ok(lock(&self.0).get(projection).and_then(|projection| projection.live))
+    async fn live(&self, projection: &ProjectionName) -> Result<Option<LiveGeneration>, ReadModelError> {
+        Ok(lock(&self.0).get(projection).and_then(Projection::live))
     }
 
     async fn generations(&self, projection: &ProjectionName) -> Result<Vec<Generation>, ReadModelError> {
@@ -73,8 +89,8 @@ impl ReadModel for InMemoryReadModel {
         Ok(all.get(projection).map(|projection| projection.generations.keys().copied().collect()).unwrap_or_default())
     }
 
-    async fn begin(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
-        Ok(lock(&self.0).entry(projection.clone()).or_default().begin())
+    async fn begin(&self, projection: &ProjectionName, partitions: Partitions) -> Result<Generation, ReadModelError> {
+        Ok(lock(&self.0).entry(projection.clone()).or_default().begin(partitions))
     }
 
     async fn swap(&self, projection: &ProjectionName, to: Generation) -> Result<(), ReadModelError> {

@@ -1,12 +1,13 @@
 //! Typed reads of documents by key.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
-use super::{ReadModel, ReadModelError, StoredDocument, Target};
+use super::{LiveGeneration, ReadModel, ReadModelError, StoredDocument, Target};
 use crate::checkpoint_store::Generation;
 use crate::name::{InvalidName, ProjectionName};
 
@@ -16,7 +17,7 @@ pub struct Documents<D> {
     model: Arc<dyn ReadModel>,
     projection: ProjectionName,
     /// The generation that was live at the last read: asked for first, and checked in the same round trip.
-    live: watch::Sender<Option<Generation>>,
+    live: watch::Sender<Option<LiveGeneration>>,
     document: PhantomData<fn() -> D>,
 }
 
@@ -49,7 +50,7 @@ impl<D: DeserializeOwned> Documents<D> {
     pub async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<D>>, ReadModelError> {
         loop {
             let known = *self.live.borrow();
-            let Some(generation) = known else {
+            let Some(from) = known else {
                 match self.model.live(&self.projection).await? {
                     None => return Ok(keys.iter().map(|_| None).collect()),
                     found => {
@@ -58,8 +59,7 @@ impl<D: DeserializeOwned> Documents<D> {
                     }
                 }
             };
-            let target = Target { projection: self.projection.clone(), generation, partition: 0 };
-            let (stored, live) = tokio::join!(self.model.load(&target, keys), self.model.live(&self.projection));
+            let (stored, live) = tokio::join!(self.load(from, keys), self.model.live(&self.projection));
             let mut live = live?;
             // A generation that was swapped out and dropped meanwhile looks empty.
             if live == known && !matches!(&stored, Ok(found) if found.iter().all(Option::is_some)) {
@@ -69,8 +69,30 @@ impl<D: DeserializeOwned> Documents<D> {
                 self.live.send_replace(live);
                 continue;
             }
-            return stored?.into_iter().zip(keys).map(|(stored, key)| decode(stored, key, generation)).collect();
+            let decode = |(stored, key): (_, &String)| decode(stored, key, from.generation);
+            return stored?.into_iter().zip(keys).map(decode).collect();
         }
+    }
+
+    /// Each document from its partition, all partitions at once.
+    async fn load(&self, from: LiveGeneration, keys: &[String]) -> Result<Vec<Option<StoredDocument>>, ReadModelError> {
+        let target = |partition| Target { projection: self.projection.clone(), generation: from.generation, partition };
+        let mut wanted: BTreeMap<u16, (Vec<usize>, Vec<String>)> = BTreeMap::new();
+        for (place, key) in keys.iter().enumerate() {
+            let (places, of_partition) = wanted.entry(from.partitions.of(key)).or_default();
+            places.push(place);
+            of_partition.push(key.clone());
+        }
+        let loads = wanted.into_iter().map(|(partition, (places, keys))| async move {
+            Ok((places, self.model.load(&target(partition), &keys).await?))
+        });
+        let mut found = vec![None; keys.len()];
+        for (places, stored) in futures::future::try_join_all(loads).await? {
+            for (place, stored) in places.into_iter().zip(stored) {
+                found[place] = stored;
+            }
+        }
+        Ok(found)
     }
 }
 

@@ -359,7 +359,15 @@ macro_rules! read_model_contract {
                 keys_may_hold_any_character_but_control_characters
                 keys_that_look_alike_are_not_mixed_up
                 keys_that_sinks_use_for_themselves_are_free
-                documents_of_two_projections_generations_and_partitions_do_not_mix;
+                documents_of_two_projections_and_generations_do_not_mix;
+            [read_model::partitions]:
+                a_generation_keeps_its_number_of_partitions
+                a_live_generation_with_another_number_of_partitions_does_not_fit
+                openers_that_disagree_at_once_leave_one_number_of_partitions
+                a_generation_with_another_number_of_partitions_can_be_made_live
+                partitions_hold_documents_and_checkpoints_of_their_own
+                documents_are_found_whatever_their_partitions
+                documents_are_found_after_a_swap_to_another_number_of_partitions;
             [read_model::typed_reads]:
                 a_document_is_read_by_its_key
                 documents_are_read_in_the_order_of_their_keys

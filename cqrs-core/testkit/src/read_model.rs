@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cqrs_core::{
-    Batch, Checkpoint, DocumentWrite, EventId, FencingToken, Generation, GlobalPosition, Payload, ProjectionName,
-    ReadModel, ReadModelError, StoreId, Target,
+    Batch, Checkpoint, DocumentWrite, EventId, FencingToken, Generation, GlobalPosition, Partitions, Payload,
+    ProjectionName, ReadModel, ReadModelError, StoreId, Target,
 };
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,7 @@ pub mod batches;
 pub mod fencing;
 pub mod generations;
 pub mod loading;
+pub mod partitions;
 pub mod typed_reads;
 
 pub(crate) type Model = Arc<dyn ReadModel>;
@@ -37,8 +38,18 @@ pub(crate) fn token(number: u64) -> FencingToken {
     FencingToken::new(number)
 }
 
+pub(crate) fn partitions(count: u16) -> Partitions {
+    Partitions::new(count).expect("the suite counts its partitions well")
+}
+
+/// The first partition of a projection that has one.
 pub(crate) async fn open(model: &Model, name: &str) -> Target {
-    let generation = model.open(&projection(name)).await.expect("the projection opens");
+    open_of(model, name, 1).await
+}
+
+/// The first of several partitions.
+pub(crate) async fn open_of(model: &Model, name: &str, count: u16) -> Target {
+    let generation = model.open(&projection(name), partitions(count)).await.expect("the projection opens");
     Target { projection: projection(name), generation, partition: 0 }
 }
 
@@ -53,9 +64,16 @@ pub(crate) async fn fence(model: &Model, target: &Target, number: u64) -> Option
     model.fence(target, token(number)).await.expect("the target is taken over")
 }
 
+/// The first of 16 partitions of the projection `accounts`; its owner has token 1.
+pub(crate) async fn owned_of_16(model: &Model) -> Target {
+    let target = open_of(model, "accounts", 16).await;
+    fence(model, &target, 1).await;
+    target
+}
+
 /// A generation begun beside the live one, owned with token 1.
 pub(crate) async fn begin(model: &Model, target: &Target) -> Target {
-    let generation = model.begin(&target.projection).await.expect("a generation begins");
+    let generation = model.begin(&target.projection, Partitions::ONE).await.expect("a generation begins");
     let begun = Target { generation, ..target.clone() };
     fence(model, &begun, 1).await;
     begun

@@ -3,5 +3,5 @@ with raised as (
        set highest = $2
      where projection = $1
 )
-insert into {schema}._generations (projection, generation)
-values ($1, $2)
+insert into {schema}._generations (projection, generation, partitions)
+values ($1, $2, $3)

@@ -1,4 +1,4 @@
-select live, highest
+select highest
   from {schema}._projections
  where projection = $1
    for update

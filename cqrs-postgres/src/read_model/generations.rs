@@ -1,7 +1,8 @@
 //! Generations: a table each, and a view on the live one.
 
-use cqrs_core::{Generation, ProjectionName, ReadModelError};
+use cqrs_core::{Generation, LiveGeneration, Partitions, ProjectionName, ReadModelError};
 use sqlx::Row;
+use sqlx::postgres::PgRow;
 
 use super::PgReadModel;
 use super::change::Change;
@@ -11,7 +12,7 @@ use crate::row::corrupt;
 
 /// What a projection's row says, locked until the end of the change.
 struct Locked {
-    live: Option<Generation>,
+    live: Option<LiveGeneration>,
     highest: u32,
 }
 
@@ -22,16 +23,26 @@ macro_rules! table {
 }
 
 impl PgReadModel {
-    pub(super) async fn open_live(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
+    pub(super) async fn open_live(
+        &self,
+        projection: &ProjectionName,
+        partitions: Partitions,
+    ) -> Result<Generation, ReadModelError> {
         let mut change = self.change().await?;
         let locked = self.register(&mut change, projection).await?;
         let live = match locked.live {
-            Some(live) => {
-                self.build_indexes(&mut change, projection, live).await?;
-                live
-            }
+            Some(live) => match live.opened(partitions) {
+                Ok(live) => {
+                    self.build_indexes(&mut change, projection, live).await?;
+                    live
+                }
+                Err(mismatch) => {
+                    change.roll_back().await?;
+                    return Err(mismatch);
+                }
+            },
             None => {
-                let created = self.create(&mut change, projection, &locked).await?;
+                let created = self.create(&mut change, projection, &locked, partitions).await?;
                 self.point(&mut change, projection, created).await?;
                 created
             }
@@ -40,11 +51,13 @@ impl PgReadModel {
         Ok(live)
     }
 
-    pub(super) async fn find_live(&self, projection: &ProjectionName) -> Result<Option<Generation>, ReadModelError> {
+    pub(super) async fn find_live(
+        &self,
+        projection: &ProjectionName,
+    ) -> Result<Option<LiveGeneration>, ReadModelError> {
         let query = self.sql().query(&self.sql().live).bind(projection.as_str());
         let row = self.sessions().fetch_optional(query).await.map_err(read_model_error)?;
-        let live = row.map(|row| row.try_get(0).map_err(read_model_error)).transpose()?.flatten();
-        live.map(generation).transpose()
+        row.map_or(Ok(None), |row| live(&row))
     }
 
     pub(super) async fn list(&self, projection: &ProjectionName) -> Result<Vec<Generation>, ReadModelError> {
@@ -53,11 +66,15 @@ impl PgReadModel {
         rows.iter().map(|row| generation(row.try_get(0).map_err(read_model_error)?)).collect()
     }
 
-    pub(super) async fn begin_next(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
+    pub(super) async fn begin_next(
+        &self,
+        projection: &ProjectionName,
+        partitions: Partitions,
+    ) -> Result<Generation, ReadModelError> {
         self.sweep(projection).await;
         let mut change = self.change().await?;
         let locked = self.register(&mut change, projection).await?;
-        let created = self.create(&mut change, projection, &locked).await?;
+        let created = self.create(&mut change, projection, &locked, partitions).await?;
         change.commit().await?;
         Ok(created)
     }
@@ -77,7 +94,7 @@ impl PgReadModel {
         let Some(locked) = self.lock(&mut change, projection).await? else {
             return change.roll_back().await;
         };
-        if locked.live == Some(of) {
+        if locked.live.is_some_and(|live| live.generation == of) {
             change.roll_back().await?;
             return Err(ReadModelError::Live { generation: of });
         }
@@ -109,10 +126,11 @@ impl PgReadModel {
         let Some(row) = change.fetch_optional(lock).await? else {
             return Ok(None);
         };
-        let live: Option<i64> = row.try_get(0).map_err(read_model_error)?;
-        let highest: i64 = row.try_get(1).map_err(read_model_error)?;
+        let highest: i64 = row.try_get(0).map_err(read_model_error)?;
         let highest = u32::try_from(highest).map_err(corrupt).map_err(read_model_error)?;
-        Ok(Some(Locked { live: live.map(generation).transpose()?, highest }))
+        // In a statement of its own: one that waited for the lock does not see the rows that others wrote meanwhile.
+        let found = change.fetch_optional(self.sql().query(&self.sql().live).bind(projection.as_str())).await?;
+        Ok(Some(Locked { live: found.map_or(Ok(None), |row| live(&row))?, highest }))
     }
 
     async fn create(
@@ -120,11 +138,13 @@ impl PgReadModel {
         change: &mut Change<'_>,
         projection: &ProjectionName,
         locked: &Locked,
+        partitions: Partitions,
     ) -> Result<Generation, ReadModelError> {
         let names = Names::new(self.schema(), projection)?;
         let created = Generation::new(locked.highest.saturating_add(1));
         let insert = self.sql().query(&self.sql().insert_generation);
-        change.execute(insert.bind(projection.as_str()).bind(i64::from(created.get()))).await?;
+        let insert = insert.bind(projection.as_str()).bind(i64::from(created.get()));
+        change.execute(insert.bind(i32::from(partitions.get()))).await?;
         change.execute(table!(names, created, "create_generation.sql")).await?;
         change.execute(table!(names, created, "attach_generation.sql")).await?;
         self.build_indexes(change, projection, created).await?;
@@ -159,6 +179,17 @@ impl PgReadModel {
             tracing::warn!(%projection, %error, "tables of dropped generations may stay for now");
         }
     }
+}
+
+/// The live generation and the number of its partitions.
+fn live(row: &PgRow) -> Result<Option<LiveGeneration>, ReadModelError> {
+    let Some(live) = row.try_get::<Option<i64>, _>(0).map_err(read_model_error)? else {
+        return Ok(None);
+    };
+    let count: Option<i32> = row.try_get(1).map_err(read_model_error)?;
+    let partitions = count.and_then(|count| u16::try_from(count).ok()).and_then(|count| Partitions::new(count).ok());
+    let corrupt = || ReadModelError::Corrupt { what: format!("generation {live} with {count:?} partitions") };
+    Ok(Some(LiveGeneration { generation: generation(live)?, partitions: partitions.ok_or_else(corrupt)? }))
 }
 
 fn generation(number: i64) -> Result<Generation, ReadModelError> {

@@ -1,8 +1,8 @@
 //! What only this read model has: plain SQL, indexes, and what PostgreSQL does not take.
 
 use cqrs_core::{
-    Batch, Checkpoint, DocumentWrite, EventId, FencingToken, Generation, GlobalPosition, Payload, ProjectionName,
-    ReadModel, StoreId, Target,
+    Batch, Checkpoint, DocumentWrite, EventId, FencingToken, Generation, GlobalPosition, Partitions, Payload,
+    ProjectionName, ReadModel, StoreId, Target,
 };
 use cqrs_postgres::PgReadModel;
 use serde_json::Value;
@@ -49,12 +49,12 @@ async fn owned(model: &PgReadModel, generation: Generation) -> Target {
 
 /// The live generation of the projection `orders`, owned.
 async fn opened(model: &PgReadModel) -> Target {
-    owned(model, model.open(&orders()).await.unwrap()).await
+    owned(model, model.open(&orders(), Partitions::ONE).await.unwrap()).await
 }
 
 /// One that begins beside it, owned.
 async fn begun(model: &PgReadModel) -> Target {
-    owned(model, model.begin(&orders()).await.unwrap()).await
+    owned(model, model.begin(&orders(), Partitions::ONE).await.unwrap()).await
 }
 
 async fn swap(model: &PgReadModel, to: &Target) {

@@ -73,8 +73,15 @@ fn removed(position: u64, from: &str) -> RecordedEvent {
     recorded(position, &NoteEvent::Removed { from: from.to_owned() })
 }
 
+/// All documents.
+const ALL: Share = Share { partition: 0, after: GlobalPosition::START };
+
+fn planned<P: Projector>(projector: P, page: Vec<RecordedEvent>) -> Planned {
+    Folding::new(projector).plan_one(page, Partitions::ONE, ALL)
+}
+
 fn plan(page: Vec<RecordedEvent>) -> Box<dyn Plan> {
-    let planned = Folding::new(Inboxes).plan(page);
+    let planned = planned(Inboxes, page);
     assert!(planned.failed.is_none(), "{:?}", planned.failed);
     planned.plan
 }
@@ -175,7 +182,7 @@ fn a_key_that_is_none_cuts_the_page_before_its_event() {
     let long = "x".repeat(513);
     for bad in ["", "line\nbreak", "nul\0", "\u{85}", &long] {
         let page = vec![sent(1, &["a"], "one"), sent(2, &["b", bad], "two"), sent(3, &["c"], "three")];
-        let Planned { plan, failed } = Folding::new(Inboxes).plan(page);
+        let Planned { plan, failed } = planned(Inboxes, page);
         assert!(matches!(failed, Some(ProjectionError::InvalidKey { position, .. }) if position.get() == 2), "{bad:?}");
         assert_eq!((plan.keys(), plan.len()), (&["a".to_owned()][..], 1));
     }
@@ -187,13 +194,13 @@ fn an_event_that_cannot_be_decoded_or_routed_cuts_the_page_before_it() {
     let mut undecodable = sent(2, &["b"], "two");
     undecodable.payload = Payload::from_bytes(r#"{"to":7}"#);
     let id = undecodable.id;
-    let Planned { plan, failed } =
-        Folding::new(Inboxes).plan(vec![sent(1, &["a"], "one"), undecodable, sent(3, &["c"], "three")]);
+    let page = vec![sent(1, &["a"], "one"), undecodable, sent(3, &["c"], "three")];
+    let Planned { plan, failed } = planned(Inboxes, page);
     assert!(matches!(failed, Some(ProjectionError::Undecodable(error)) if error.id == id));
     assert_eq!(plan.keys(), ["a"]);
 
     let page = vec![sent(1, &["a"], "one"), sent(2, &["b"], "unroutable"), sent(3, &["c"], "three")];
-    let Planned { plan, failed } = Folding::new(Inboxes).plan(page);
+    let Planned { plan, failed } = planned(Inboxes, page);
     let Some(ProjectionError::Project { source, .. }) = failed else { panic!("{failed:?}") };
     assert_eq!(source.reason(), "panicked: cannot be routed");
     assert_eq!(plan.keys(), ["a"]);
@@ -247,8 +254,67 @@ impl Projector for Collect {
 
 #[test]
 fn what_an_upcaster_makes_of_one_event_is_folded_together() {
-    let planned = Folding::new(Collect).plan(vec![sent(1, &[], ""), sent(2, &[], "")]);
+    let planned = planned(Collect, vec![sent(1, &[], ""), sent(2, &[], "")]);
     assert_eq!((planned.plan.len(), planned.plan.keys().len()), (2, 1));
     let Ok(writes) = planned.plan.fold(&stored("all", Some(&["left", "right"]), 1)) else { panic!("it folds") };
     assert_eq!(written(writes), expect([("all", Some(&["left", "right", "left", "right"][..]), 2)]));
+}
+
+/// Keys of partition 0 and of partition 1, of two.
+fn split(keys: &[&'static str]) -> (Vec<&'static str>, Vec<&'static str>) {
+    keys.iter().partition(|key| Partitions::new(2).unwrap().of(key) == 0)
+}
+
+fn shares(page: Vec<RecordedEvent>, shares: &[Share]) -> Vec<Planned> {
+    Folding::new(Inboxes).plan(page, Partitions::new(2).unwrap(), shares)
+}
+
+const BOTH: [Share; 2] =
+    [Share { partition: 0, after: GlobalPosition::START }, Share { partition: 1, after: GlobalPosition::START }];
+
+fn page() -> Vec<RecordedEvent> {
+    vec![sent(1, &["a", "b", "c", "d", "e"], "one"), sent(2, &["a", "e"], "two"), sent(3, &["b", "c", "d"], "three")]
+}
+
+fn fold_share(planned: &Planned) -> Written {
+    let Ok(writes) = planned.plan.fold(&Stored::new()) else { panic!("it folds") };
+    written(writes)
+}
+
+#[test]
+fn each_document_is_folded_by_the_share_of_its_partition_alone() {
+    let (zero, one) = split(&["a", "b", "c", "d", "e"]);
+    assert!(zero.len() > 1 && one.len() > 1, "{zero:?} {one:?}");
+    let together = fold(page(), &Stored::new());
+    let planned = shares(page(), &BOTH);
+    let [first, second] = [fold_share(&planned[0]), fold_share(&planned[1])];
+    assert!(first.keys().eq(&zero) && second.keys().eq(&one), "{first:?} {second:?}");
+    assert_eq!(first.into_iter().chain(second).collect::<Written>(), together);
+    for planned in &planned {
+        assert_eq!((planned.plan.len(), planned.plan.last().map(|(position, _)| position.get())), (3, Some(3)));
+    }
+    let alone = shares(page(), &BOTH[1..]);
+    assert!(alone.len() == 1 && fold_share(&alone[0]).keys().eq(&one), "one share needs no other");
+}
+
+#[test]
+fn a_share_that_has_come_further_is_given_the_events_after_it_only() {
+    let further = [Share { after: GlobalPosition::new(2), ..BOTH[0] }, BOTH[1]];
+    let planned = shares(page(), &further);
+    let whole = shares(page(), &BOTH);
+    assert!(fold_share(&planned[0]).into_values().all(|document| document == (Some(vec!["three".to_owned()]), 3)));
+    assert_eq!(fold_share(&planned[1]), fold_share(&whole[1]));
+}
+
+#[test]
+fn what_cannot_be_routed_cuts_all_shares_and_what_cannot_be_folded_its_own() {
+    let (zero, one) = split(&["a", "b", "c", "d", "e"]);
+    let unroutable = vec![sent(1, &zero, "one"), sent(2, &[one[0], ""], "two")];
+    for planned in shares(unroutable, &BOTH) {
+        assert!(matches!(planned.failed, Some(ProjectionError::InvalidKey { .. })));
+        assert_eq!((planned.plan.len(), planned.plan.keys().contains(&one[0].to_owned())), (1, false));
+    }
+    let planned = shares(vec![sent(1, &[zero[0], one[0]], "one"), sent(2, &[one[0]], "bad")], &BOTH);
+    assert_eq!(fold_share(&planned[0]).len(), 1);
+    assert!(matches!(planned[1].plan.fold(&Stored::new()), Err(FoldFailure { position, .. }) if position.get() == 2));
 }

@@ -64,7 +64,7 @@ impl ElasticReadModel {
         writes: &[DocumentWrite],
     ) -> Result<(), ReadModelError> {
         let mut outcome = Outcome::default();
-        let requests = requests(target.partition, writes, &mut outcome);
+        let requests = requests(writes, &mut outcome);
         let sent: Vec<_> = requests.into_iter().map(|request| self.send_bulk(target, request)).collect();
         let mut answers = stream::iter(sent).buffer_unordered(AT_ONCE);
         while let Some(answer) = answers.next().await {
@@ -132,10 +132,10 @@ impl ElasticReadModel {
     }
 }
 
-fn requests<'a>(partition: u16, writes: &'a [DocumentWrite], outcome: &mut Outcome) -> Vec<Request<'a>> {
+fn requests<'a>(writes: &'a [DocumentWrite], outcome: &mut Outcome) -> Vec<Request<'a>> {
     let mut requests: Vec<Request<'a>> = Vec::new();
     for write in writes {
-        let (action, document) = match lines(partition, write) {
+        let (action, document) = match lines(write) {
             Ok(lines) => lines,
             Err(reason) => {
                 outcome.reject(&write.key, reason);
@@ -160,8 +160,8 @@ fn requests<'a>(partition: u16, writes: &'a [DocumentWrite], outcome: &mut Outco
 }
 
 /// A write as two lines: what to do, and the document.
-fn lines(partition: u16, write: &DocumentWrite) -> Result<(String, Cow<'_, str>), String> {
-    let id = key::checked_id(partition, &write.key)?;
+fn lines(write: &DocumentWrite) -> Result<(String, Cow<'_, str>), String> {
+    let id = key::checked_id(&write.key)?;
     let document = write.document.as_ref().map_or(Ok(Cow::Borrowed(TOMBSTONE)), object_on_one_line)?;
     let version = write.position.get();
     let action = json!({ "index": { "_id": id, "version": version, "version_type": "external_gte" } });
@@ -197,7 +197,7 @@ mod tests {
     fn a_document_is_sent_as_it_is_and_a_removal_as_a_tombstone() {
         let writes = [write("a\"b", Some("{ \"x\":\n 1.0 }")), write("c", None)];
         let mut outcome = Outcome::default();
-        let requests = requests(0, &writes, &mut outcome);
+        let requests = requests(&writes, &mut outcome);
         assert!(outcome.into_result().is_ok());
         let lines: Vec<_> = requests[0].body.split_inclusive('\n').collect();
         let action: Value = serde_json::from_str(lines[0]).unwrap();
@@ -210,7 +210,7 @@ mod tests {
         let large = format!("{{\"x\":\"{}\"}}", "x".repeat(2 * 1024 * 1024));
         let mut writes: Vec<_> = (0..5).map(|n| write(&n.to_string(), Some(&large))).collect();
         writes.extend((5..1510).map(|n| write(&n.to_string(), None)));
-        let counts: Vec<_> = requests(0, &writes, &mut Outcome::default()).iter().map(|one| one.keys.len()).collect();
+        let counts: Vec<_> = requests(&writes, &mut Outcome::default()).iter().map(|one| one.keys.len()).collect();
         assert_eq!(counts, [2, 2, 1000, 506]);
     }
 
@@ -218,10 +218,10 @@ mod tests {
     fn what_cannot_be_a_document_is_told_before_it_is_sent() {
         for bad in ["", "{", "[1]", "5", "null", "{\"cqrs_removed\":false}"] {
             let mut outcome = Outcome::default();
-            assert!(requests(0, &[write("k", Some(bad))], &mut outcome).is_empty(), "{bad}");
+            assert!(requests(&[write("k", Some(bad))], &mut outcome).is_empty(), "{bad}");
             assert!(matches!(outcome.into_result(), Err(ReadModelError::Rejected { key, .. }) if key == "k"), "{bad}");
         }
-        assert!(lines(0, &write("", None)).is_err());
-        assert!(lines(0, &write("k", Some("{\"note\":\"cqrs_removed\"}"))).is_ok());
+        assert!(lines(&write("", None)).is_err());
+        assert!(lines(&write("k", Some("{\"note\":\"cqrs_removed\"}"))).is_ok());
     }
 }

@@ -197,13 +197,14 @@ impl<'a> Checkpoints<'a> {
         // A write waits for an index that was just created, a read does not: the first try takes it that there is nothing.
         let (mut numbers, mut seen) = (Numbers::default(), Seen(None));
         for _ in 0..TRIES {
-            if let Some(opening) = numbers.opening.map(Generation::new).filter(|number| !existing.all.contains(number))
+            if let Some(opening) =
+                numbers.opening.map(Generation::new).filter(|number| !existing.all.contains_key(number))
                 && open
             {
                 return Ok(opening);
             }
             // Indices count, too, should this index have been lost.
-            let used = existing.all.last().map_or(0, |last| last.get()).max(numbers.highest);
+            let used = existing.all.last_key_value().map_or(0, |(last, _)| last.get()).max(numbers.highest);
             let highest = used.saturating_add(1);
             let opening = if open { Some(highest) } else { numbers.opening };
             if self.set(projection.as_str(), projection.as_str(), seen, &Numbers { highest, opening }).await? {

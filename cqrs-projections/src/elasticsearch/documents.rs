@@ -54,7 +54,7 @@ impl ElasticReadModel {
         keys: &[String],
     ) -> Result<Vec<Option<StoredDocument>>, ReadModelError> {
         let path = format!("{}/_mget", self.names.write(&target.projection, target.generation));
-        let ids: Vec<_> = keys.iter().map(|key| key::id(target.partition, key)).collect();
+        let ids: Vec<_> = keys.iter().map(|key| key::id(key)).collect();
         let answer = self.client.post(&path, &[], &json!({ "ids": ids })).await?.ok()?;
         let found = answer.json::<Docs<'_>>()?.docs;
         if found.len() != keys.len() {

@@ -1,9 +1,11 @@
 //! Generations: their indices and the readers' alias.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-use cqrs_core::{Generation, ProjectionName, ReadModelError};
+use cqrs_core::{Generation, LiveGeneration, Partitions, ProjectionName, ReadModelError};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::ElasticReadModel;
@@ -13,11 +15,38 @@ use super::mapping::{self, REMOVED};
 /// How often something is tried again because another one was faster.
 pub(super) const TRIES: usize = 16;
 
-/// The generations that have an index.
+/// The generations that have an index, with their partitions.
 #[derive(Debug, Default)]
 pub(super) struct Existing {
-    pub(super) all: BTreeSet<Generation>,
-    pub(super) live: Option<Generation>,
+    pub(super) all: BTreeMap<Generation, Partitions>,
+    live: Option<Generation>,
+}
+
+impl Existing {
+    pub(super) fn live(&self) -> Option<LiveGeneration> {
+        let generation = self.live?;
+        self.all.get(&generation).map(|&partitions| LiveGeneration { generation, partitions })
+    }
+}
+
+#[derive(Deserialize)]
+struct Index {
+    #[serde(default)]
+    aliases: HashMap<String, IgnoredAny>,
+    #[serde(default)]
+    mappings: Mappings,
+}
+
+#[derive(Default, Deserialize)]
+struct Mappings {
+    #[serde(rename = "_meta", default)]
+    meta: Meta,
+}
+
+#[derive(Default, Deserialize)]
+struct Meta {
+    /// Missing where the generation began before there could be several.
+    partitions: Option<u16>,
 }
 
 /// What the alias of readers is: on one index only, and without tombstones.
@@ -27,16 +56,16 @@ fn readers() -> Value {
 
 impl ElasticReadModel {
     pub(super) async fn existing(&self, projection: &ProjectionName) -> Result<Existing, ReadModelError> {
-        #[derive(serde::Deserialize)]
-        struct Index {
-            aliases: HashMap<String, Value>,
-        }
-        let answer = self.client.get(&format!("{}/_alias", self.names.pattern(projection))).await?.ok()?;
+        let wanted = "filter_path=*.aliases,*.mappings._meta";
+        let answer = self.client.get(&format!("{}?{wanted}", self.names.pattern(projection))).await?.ok()?;
         let readers = self.names.live(projection);
         let mut existing = Existing::default();
         for (name, index) in answer.json::<HashMap<String, Index>>()? {
             let Some(generation) = self.names.generation(projection, &name) else { continue };
-            existing.all.insert(generation);
+            let partitions = Partitions::new(index.mappings.meta.partitions.unwrap_or(1));
+            let partitions =
+                partitions.map_err(|error| ReadModelError::Corrupt { what: format!("{name}: {error}") })?;
+            existing.all.insert(generation, partitions);
             if index.aliases.contains_key(&readers)
                 && let Some(other) = existing.live.replace(generation)
             {
@@ -47,11 +76,16 @@ impl ElasticReadModel {
         Ok(existing)
     }
 
-    pub(super) async fn open_generation(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
+    pub(super) async fn open_generation(
+        &self,
+        projection: &ProjectionName,
+        partitions: Partitions,
+    ) -> Result<Generation, ReadModelError> {
         self.checkpoints().create().await?;
         for _ in 0..TRIES {
             let existing = self.existing(projection).await?;
-            if let Some(live) = existing.live {
+            if let Some(live) = existing.live() {
+                let live = live.opened(partitions)?;
                 self.check_mapping(projection, live).await?;
                 self.await_shards(projection, live).await?;
                 return Ok(live);
@@ -59,16 +93,20 @@ impl ElasticReadModel {
             // All that open it at the same time take the same number; creating the index together with the alias is what
             // one of them does.
             let first = self.checkpoints().number_to_open(projection, &existing).await?;
-            self.create_index(projection, first, true).await?;
+            self.create_index(projection, first, partitions, true).await?;
         }
         Err(error::contended("the live generation"))
     }
 
-    pub(super) async fn begin_generation(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
+    pub(super) async fn begin_generation(
+        &self,
+        projection: &ProjectionName,
+        partitions: Partitions,
+    ) -> Result<Generation, ReadModelError> {
         self.checkpoints().create().await?;
         let existing = self.existing(projection).await?;
         let generation = self.checkpoints().next_number(projection, &existing).await?;
-        self.create_index(projection, generation, false).await?;
+        self.create_index(projection, generation, partitions, false).await?;
         Ok(generation)
     }
 
@@ -77,13 +115,14 @@ impl ElasticReadModel {
         &self,
         projection: &ProjectionName,
         generation: Generation,
+        partitions: Partitions,
         live: bool,
     ) -> Result<(), ReadModelError> {
         let mut aliases = json!({ self.names.write(projection, generation): {} });
         if live {
             aliases[self.names.live(projection)] = readers();
         }
-        let body = self.mapping.body(aliases)?;
+        let body = self.mapping.body(aliases, partitions)?;
         let answer = self.client.put(&self.names.index(projection, generation), &[], &body).await?;
         if answer.is_ok() {
             return Ok(());
@@ -131,7 +170,7 @@ impl ElasticReadModel {
             if existing.live == Some(to) {
                 return Ok(());
             }
-            if !existing.all.contains(&to) {
+            if !existing.all.contains_key(&to) {
                 return Err(ReadModelError::NotFound { generation: to });
             }
             let mut actions = Vec::new();
@@ -156,7 +195,7 @@ impl ElasticReadModel {
             if existing.live == Some(generation) {
                 return Err(ReadModelError::Live { generation });
             }
-            if !existing.all.contains(&generation) {
+            if !existing.all.contains_key(&generation) {
                 return self.checkpoints().forget(projection, generation).await;
             }
             let mut actions = vec![json!({ "remove_index": { "index": self.names.index(projection, generation) } })];

@@ -1,6 +1,6 @@
 //! What the fields of documents are, for searching them.
 
-use cqrs_core::{Failure, ReadModelError};
+use cqrs_core::{Failure, Partitions, ReadModelError};
 use serde_json::{Map, Value, json};
 
 mod check;
@@ -100,7 +100,7 @@ impl Mapping {
     }
 
     /// The body of the request that creates an index.
-    pub(super) fn body(&self, aliases: Value) -> Result<Value, ReadModelError> {
+    pub(super) fn body(&self, aliases: Value, partitions: Partitions) -> Result<Value, ReadModelError> {
         if self.properties.contains_key(REMOVED) {
             let reserved = format!("the field {REMOVED} is reserved");
             return Err(ReadModelError::Permanent(Failure::new(reserved)));
@@ -114,7 +114,7 @@ impl Mapping {
         };
         Ok(json!({
             "settings": self.settings,
-            "mappings": { "dynamic": dynamic, "properties": properties },
+            "mappings": { "dynamic": dynamic, "properties": properties, "_meta": { "partitions": partitions.get() } },
             "aliases": aliases,
         }))
     }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use cqrs_core::{Generation, ReadModelError, Target};
+use cqrs_core::{Generation, LiveGeneration, ReadModelError};
+use futures::future::try_join_all;
 use tokio::sync::{OwnedMutexGuard, watch};
 
 use super::Rebuilt;
@@ -12,7 +13,7 @@ use super::progress::Observer;
 use super::retries::Retries;
 use crate::error::ProjectionError;
 use crate::runner::Owner;
-use crate::supervisor::{Ending, PARTITION, Projection};
+use crate::supervisor::{Ending, Projection};
 
 /// `None` when it was cancelled.
 type Failed = Option<ProjectionError>;
@@ -27,8 +28,7 @@ pub(super) async fn rebuild(
     let _shown = Shown::new(&projection);
     observer.begin();
     let begun = begin(&projection, &mut cancelled).await?;
-    let target = Target { projection: projection.name.clone(), generation: begun, partition: PARTITION };
-    let mut fill = Fill::new(&projection, observer, batch, target);
+    let mut fill = Fill::new(&projection, observer, batch, begun);
     let done = match unless(&mut cancelled, fill.catch_up()).await {
         Ok(()) => swap(&projection, &mut fill, begun, &mut cancelled).await,
         Err(failed) => Err(failed),
@@ -58,32 +58,33 @@ async fn begin(projection: &Projection, cancelled: &mut watch::Receiver<bool>) -
 }
 
 async fn begin_once(projection: &Projection) -> Result<Generation, ReadModelError> {
-    let Projection { name, model, .. } = projection;
-    let live = model.live(name).await?;
+    let Projection { name, model, count, .. } = projection;
+    let live = model.live(name).await?.map(|live| live.generation);
     for generation in model.generations(name).await? {
         if Some(generation) != live {
             model.drop_generation(name, generation).await?;
         }
     }
-    model.begin(name).await
+    model.begin(name, *count).await
 }
 
-/// Pauses the runner, fills the rest, and makes the new generation the live one. The runner goes on in any case, with
-/// whatever generation is live then, unless it was not running before either.
+/// Pauses the runners, fills the rest, and makes the new generation the live one. The runners go on in any case, with
+/// whatever generation is live then, unless they were not running before either.
 async fn swap(
     projection: &Arc<Projection>,
     fill: &mut Fill<'_>,
     generation: Generation,
     cancelled: &mut watch::Receiver<bool>,
 ) -> Result<(), Failed> {
-    let was_running = projection.end(Ending::Pause).await;
+    let were_running = projection.end(Ending::Pause).await;
     let filled = unless(cancelled, fill_rest(projection, fill)).await;
     let swapped = match filled {
         Ok(former) => make_live(projection, generation, cancelled).await.map(|()| former),
         Err(failed) => Err(failed),
     };
-    if was_running || swapped.is_ok() {
-        projection.resume();
+    match swapped {
+        Ok(_) => projection.resume(),
+        Err(_) => projection.resume_if(|partition| were_running.contains(&partition)),
     }
     if let Some(former) = swapped?
         && let Err(error) = projection.model.drop_generation(&projection.name, former).await
@@ -106,18 +107,22 @@ async fn fill_rest(projection: &Projection, fill: &mut Fill<'_>) -> Result<Optio
 }
 
 async fn fence_live(projection: &Projection) -> Result<Option<Generation>, ReadModelError> {
-    let Some(generation) = projection.model.live(&projection.name).await? else {
+    let Some(LiveGeneration { generation, partitions }) = projection.model.live(&projection.name).await? else {
         return Ok(None);
     };
-    let target = Target { projection: projection.name.clone(), generation, partition: PARTITION };
-    match Owner::take(&*projection.model, target).await {
-        // What is wrong with it is why it is being replaced.
-        Ok(_)
-        | Err(ReadModelError::Mismatch { .. } | ReadModelError::Corrupt { .. } | ReadModelError::NotFound { .. }) => {
-            Ok(Some(generation))
-        }
-        Err(error) => Err(error),
-    }
+    let fences = partitions.all().map(|partition| projection.target(generation, partition));
+    let fences =
+        fences.map(|target| async move {
+            match Owner::take(&*projection.model, target).await {
+                // What is wrong with it is why it is being replaced.
+                Ok(_)
+                | Err(
+                    ReadModelError::Mismatch { .. } | ReadModelError::Corrupt { .. } | ReadModelError::NotFound { .. },
+                ) => Ok(()),
+                Err(error) => Err(error),
+            }
+        });
+    try_join_all(fences).await.map(|_| Some(generation))
 }
 
 async fn make_live(
@@ -131,7 +136,7 @@ async fn make_live(
         if let Err(failed) = unless(cancelled, retries.failed(error.into())).await {
             // It may have happened although no answer came.
             return match model.live(name).await {
-                Ok(Some(live)) if live == generation => Ok(()),
+                Ok(Some(live)) if live.generation == generation => Ok(()),
                 _ => Err(failed),
             };
         }

@@ -1,32 +1,42 @@
 //! The registry of a projection's generations: one hash, in a slot of its own.
 //!
-//! Its fields are `live` and `highest`, and `generation:N` (`open` or `dropping`) and `partition:N:P` (empty) for each
-//! generation and partition that exists.
+//! Its fields are `live` and `highest`, `generation:N` (`open` or `dropping`) and `partitions:N` (their number) for each
+//! generation that exists, and `partition:N:P` (empty) for each partition that was written.
 
-use cqrs_core::{FencingToken, Generation, GlobalPosition, ProjectionName, ReadModelError, Target};
+use cqrs_core::{
+    FencingToken, Generation, GlobalPosition, LiveGeneration, Partitions, ProjectionName, ReadModelError, Target,
+};
 use redis::{Script, cmd, pipe};
 
 use super::RedisReadModel;
 use super::connection::{Request, Times};
 use super::key::PartitionKeys;
-use super::script::{ADMIT, BEGIN, DROP, OPEN, Reply, SWAP, number};
+use super::script::{ADMIT, BEGIN, DROP, LIVE, OPEN, Reply, SWAP, number};
 
 /// How many documents of a dropped generation are removed by one command: well under a millisecond, so that others do
 /// not notice. The memory is given back by a thread of its own (`UNLINK`).
 const REMOVE: usize = 500;
 
 impl RedisReadModel {
-    pub(super) async fn open_live(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
-        let registry = self.prefix.registry(projection);
-        let live: String = self.connection.send(Request::Script(&OPEN.key(registry))).await?;
-        generation(&live)
+    pub(super) async fn open_live(
+        &self,
+        projection: &ProjectionName,
+        partitions: Partitions,
+    ) -> Result<Generation, ReadModelError> {
+        let mut script = OPEN.key(self.prefix.registry(projection));
+        script.arg(partitions.get());
+        let found: Vec<String> = self.connection.send(Request::Script(&script)).await?;
+        let missing = || ReadModelError::Corrupt { what: "a script gave an unknown answer".to_owned() };
+        live(&found)?.ok_or_else(missing)?.opened(partitions)
     }
 
-    pub(super) async fn find_live(&self, projection: &ProjectionName) -> Result<Option<Generation>, ReadModelError> {
-        let registry = self.prefix.registry(projection);
-        let live: Option<String> =
-            self.connection.send(Request::Command(cmd("HGET").arg(registry).arg("live"))).await?;
-        live.as_deref().map(generation).transpose()
+    pub(super) async fn find_live(
+        &self,
+        projection: &ProjectionName,
+    ) -> Result<Option<LiveGeneration>, ReadModelError> {
+        let script = LIVE.key(self.prefix.registry(projection));
+        let found: Vec<String> = self.connection.send(Request::Script(&script)).await?;
+        live(&found)
     }
 
     /// One that is being dropped is listed until nothing is left of it: whoever cleans up finds it.
@@ -39,10 +49,15 @@ impl RedisReadModel {
         Ok(all)
     }
 
-    pub(super) async fn create(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
-        let registry = self.prefix.registry(projection);
+    pub(super) async fn create(
+        &self,
+        projection: &ProjectionName,
+        partitions: Partitions,
+    ) -> Result<Generation, ReadModelError> {
+        let mut script = BEGIN.key(self.prefix.registry(projection));
+        script.arg(partitions.get());
         // Repeated, it would leave an empty generation behind.
-        let created: String = self.connection.send_times(Request::Script(&BEGIN.key(registry)), Times::Once).await?;
+        let created: String = self.connection.send_times(Request::Script(&script), Times::Once).await?;
         generation(&created)
     }
 
@@ -74,7 +89,7 @@ impl RedisReadModel {
             self.remove_documents(&self.prefix.partition(target)).await?;
         }
         let mut forget = cmd("HDEL");
-        forget.arg(self.prefix.registry(projection)).arg(format!("generation:{of}"));
+        forget.arg(self.prefix.registry(projection)).arg(format!("generation:{of}")).arg(format!("partitions:{of}"));
         for partition in &partitions {
             forget.arg(format!("partition:{of}:{partition}"));
         }
@@ -134,6 +149,15 @@ impl RedisReadModel {
             refused => Err(refused.refusal(generation, FencingToken::new(1), GlobalPosition::START)),
         }
     }
+}
+
+fn live(found: &[String]) -> Result<Option<LiveGeneration>, ReadModelError> {
+    let [live, count] = found else {
+        return Ok(None);
+    };
+    let partitions = u16::try_from(number(count)?).ok().and_then(|count| Partitions::new(count).ok());
+    let corrupt = || ReadModelError::Corrupt { what: format!("generation {live} with {count} partitions") };
+    Ok(Some(LiveGeneration { generation: generation(live)?, partitions: partitions.ok_or_else(corrupt)? }))
 }
 
 fn generation(text: &str) -> Result<Generation, ReadModelError> {

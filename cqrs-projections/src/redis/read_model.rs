@@ -2,18 +2,19 @@
 
 use async_trait::async_trait;
 use cqrs_core::{
-    Batch, Checkpoint, FencingToken, Generation, ProjectionName, ReadModel, ReadModelError, StoredDocument, Target,
+    Batch, Checkpoint, FencingToken, Generation, LiveGeneration, Partitions, ProjectionName, ReadModel, ReadModelError,
+    StoredDocument, Target,
 };
 
 use super::RedisReadModel;
 
 #[async_trait]
 impl ReadModel for RedisReadModel {
-    async fn open(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
-        self.open_live(projection).await
+    async fn open(&self, projection: &ProjectionName, partitions: Partitions) -> Result<Generation, ReadModelError> {
+        self.open_live(projection, partitions).await
     }
 
-    async fn live(&self, projection: &ProjectionName) -> Result<Option<Generation>, ReadModelError> {
+    async fn live(&self, projection: &ProjectionName) -> Result<Option<LiveGeneration>, ReadModelError> {
         self.find_live(projection).await
     }
 
@@ -21,8 +22,8 @@ impl ReadModel for RedisReadModel {
         self.list(projection).await
     }
 
-    async fn begin(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
-        self.create(projection).await
+    async fn begin(&self, projection: &ProjectionName, partitions: Partitions) -> Result<Generation, ReadModelError> {
+        self.create(projection, partitions).await
     }
 
     async fn swap(&self, projection: &ProjectionName, to: Generation) -> Result<(), ReadModelError> {

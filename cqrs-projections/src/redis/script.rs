@@ -13,6 +13,7 @@ macro_rules! scripts {
 
 scripts! {
     OPEN = "lua/open.lua";
+    LIVE = "lua/live.lua";
     BEGIN = "lua/begin.lua";
     SWAP = "lua/swap.lua";
     ADMIT = "lua/admit.lua";

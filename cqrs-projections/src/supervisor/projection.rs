@@ -1,38 +1,26 @@
-//! One projection: what it is made of, its tasks, and what is known about it.
+//! One projection: what it is made of, its tasks, and where it stands.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cqrs_core::{EventStore, Generation, GlobalPosition, ProjectionName, ReadModel};
+use cqrs_core::{EventStore, Generation, GlobalPosition, Partitions, ProjectionName, ReadModel, Target};
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::AbortHandle;
 
-use super::status::{Progress, ProjectionState, ProjectionStatus, StopReason};
+use super::partition::{Ending, Partition, RunnerTask};
+use super::status::{ProjectionState, ProjectionStatus, StopReason};
 use crate::batch::Fold;
-use crate::error::ProjectionError;
 use crate::error_policy::ErrorPolicy;
-use crate::runner::{Runner, Standing, State};
-
-/// The partition that holds all documents.
-pub(crate) const PARTITION: u16 = 0;
-
-/// Why a runner is asked to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// For good.
-    Stop,
-    /// For the swap of a rebuild.
-    Pause,
-}
 
 pub(crate) struct Projection {
     pub(crate) name: ProjectionName,
     pub(crate) fold: Arc<dyn Fold>,
+    pub(crate) count: Partitions,
     pub(crate) store: Arc<dyn EventStore>,
     pub(crate) model: Arc<dyn ReadModel>,
     pub(crate) policy: Arc<dyn ErrorPolicy>,
-    pub(crate) progress: watch::Sender<Progress>,
+    pub(crate) partitions: Vec<Arc<Partition>>,
     /// Held by the rebuild that is running.
     pub(crate) rebuild: Arc<tokio::sync::Mutex<()>>,
     pub(crate) rebuilding: AtomicBool,
@@ -41,15 +29,10 @@ pub(crate) struct Projection {
 
 #[derive(Debug, Default)]
 struct Tasks {
-    runner: Option<RunnerTask>,
+    /// By partition.
+    runners: Vec<Option<RunnerTask>>,
     rebuild: Option<RebuildTask>,
     closed: bool,
-}
-
-#[derive(Debug)]
-struct RunnerTask {
-    stop: watch::Sender<Option<Ending>>,
-    join: JoinHandle<()>,
 }
 
 #[derive(Debug)]
@@ -62,6 +45,7 @@ impl Projection {
     pub(crate) fn new(
         name: ProjectionName,
         fold: Arc<dyn Fold>,
+        count: Partitions,
         store: Arc<dyn EventStore>,
         model: Arc<dyn ReadModel>,
         policy: Arc<dyn ErrorPolicy>,
@@ -69,39 +53,58 @@ impl Projection {
         Self {
             name,
             fold,
+            count,
             store,
             model,
             policy,
-            progress: watch::Sender::new(Progress::new()),
+            partitions: count.all().map(|number| Arc::new(Partition::new(number))).collect(),
             rebuild: Arc::default(),
             rebuilding: AtomicBool::new(false),
             tasks: Mutex::default(),
         }
     }
 
-    /// Starts the runner, unless the projection was closed.
+    pub(crate) fn target(&self, generation: Generation, partition: u16) -> Target {
+        Target { projection: self.name.clone(), generation, partition }
+    }
+
+    /// Starts the runners of all partitions that have none, unless the projection was closed.
     pub(crate) fn resume(self: &Arc<Self>) {
+        self.resume_if(|_| true);
+    }
+
+    /// Starts the runners of some partitions.
+    pub(crate) fn resume_if(self: &Arc<Self>, wanted: impl Fn(u16) -> bool) {
         let mut tasks = self.tasks();
-        if !tasks.closed {
-            self.progress.send_modify(|now| now.state = ProjectionState::Starting);
-            let (stop, stopped) = watch::channel(None);
-            let join = tokio::spawn(Runner::new(Arc::clone(self), stopped).run());
-            tasks.runner = Some(RunnerTask { stop, join });
+        if tasks.closed {
+            return;
+        }
+        tasks.runners.resize_with(self.partitions.len(), || None);
+        for (runner, partition) in tasks.runners.iter_mut().zip(&self.partitions) {
+            if wanted(partition.number) {
+                *runner = Some(RunnerTask::start(self, partition));
+            }
         }
     }
 
-    /// Ends the runner; it finishes its batch. Tells whether it was running until then.
-    pub(crate) async fn end(&self, ending: Ending) -> bool {
-        let Some(RunnerTask { stop, join }) = self.tasks().runner.take() else {
-            return false;
-        };
-        stop.send_replace(Some(ending));
-        let _ = join.await;
-        let state = self.progress.borrow().state;
-        match ending {
-            Ending::Pause => state == ProjectionState::Swapping,
-            Ending::Stop => state == ProjectionState::Stopped(StopReason::Requested),
+    /// Ends all runners; each finishes its batch. Gives those back that were running until then.
+    pub(crate) async fn end(&self, ending: Ending) -> Vec<u16> {
+        let tasks = std::mem::take(&mut self.tasks().runners);
+        let runners: Vec<_> =
+            self.partitions.iter().zip(tasks).filter_map(|(partition, task)| Some((partition, task?))).collect();
+        runners.iter().for_each(|(_, task)| task.ask(ending));
+        let mut running = Vec::new();
+        for (partition, task) in runners {
+            task.ended().await;
+            let ended = match ending {
+                Ending::Pause => ProjectionState::Swapping,
+                Ending::Stop => ProjectionState::Stopped(StopReason::Requested),
+            };
+            if partition.progress.borrow().state == ended {
+                running.push(partition.number);
+            }
         }
+        running
     }
 
     /// Registers the task of a rebuild. `false` when the projection was closed.
@@ -119,7 +122,7 @@ impl Projection {
         self.tasks().rebuild.as_ref().is_some_and(|rebuild| *rebuild.cancel.borrow())
     }
 
-    /// Cancels a rebuild, waits until it has cleaned up, and stops the runner.
+    /// Cancels a rebuild, waits until it has cleaned up, and stops the runners.
     pub(crate) async fn stop(&self) {
         let rebuild = {
             let mut tasks = self.tasks();
@@ -141,86 +144,30 @@ impl Projection {
         if let Some(rebuild) = tasks.rebuild.take() {
             rebuild.abort.abort();
         }
-        if let Some(runner) = tasks.runner.take() {
-            runner.join.abort();
-        }
+        tasks.runners.drain(..).flatten().for_each(RunnerTask::abort);
         drop(tasks);
         self.stopped();
     }
 
-    /// Waits until the runner has tried to start once.
+    /// Waits until each runner has tried to start once.
     pub(crate) async fn tried(&self) {
-        let mut progress = self.progress.subscribe();
-        let _ = progress.wait_for(|now| now.state != ProjectionState::Starting).await;
+        futures::future::join_all(self.partitions.iter().map(|partition| partition.tried())).await;
     }
 
+    /// Everything up to here is in the documents.
     pub(crate) fn position(&self) -> GlobalPosition {
-        self.progress.borrow().position
+        let positions = self.partitions.iter().map(|partition| partition.progress.borrow().position);
+        positions.min().unwrap_or(GlobalPosition::START)
     }
 
     pub(crate) fn status(&self, head: Option<GlobalPosition>) -> ProjectionStatus {
-        let now = self.progress.borrow().clone();
-        ProjectionStatus {
-            name: self.name.clone(),
-            state: now.state,
-            generation: now.generation,
-            position: now.position,
-            head,
-            lag: head.map(|head| head.get().saturating_sub(now.position.get())),
-            error: now.error,
-            attempts: now.attempts,
-            rebuilding: self.rebuilding.load(Ordering::Relaxed),
-        }
-    }
-
-    pub(crate) fn started(&self, generation: Generation, standing: &Standing) {
-        let (position, head) = (standing.position, standing.head.position);
-        self.progress.send_modify(|now| now.started(generation, position, head));
-    }
-
-    pub(crate) fn stored(&self, position: GlobalPosition) {
-        self.progress.send_if_modified(|now| std::mem::replace(&mut now.stored, position) != position);
-    }
-
-    pub(crate) fn advanced(&self, position: GlobalPosition) {
-        self.progress.send_modify(|now| now.advanced(position));
-    }
-
-    pub(crate) fn publish(&self, state: State, attempts: u32, error: Option<&ProjectionError>, ending: Option<Ending>) {
-        let state = match state {
-            State::Starting => ProjectionState::Starting,
-            State::CatchingUp => ProjectionState::CatchingUp,
-            State::Live => ProjectionState::Live,
-            State::Retrying { after } => ProjectionState::Retrying { after },
-            State::Stopped(StopReason::Requested) if ending == Some(Ending::Pause) => ProjectionState::Swapping,
-            State::Stopped(reason) => ProjectionState::Stopped(reason),
-        };
-        self.progress.send_modify(|now| {
-            now.state = state;
-            now.attempts = attempts;
-            if let Some(error) = error {
-                now.error = Some(error.clone());
-            }
-        });
-    }
-
-    /// The runner's task ended without coming to its end.
-    pub(crate) fn aborted(&self) {
-        self.progress.send_modify(|now| {
-            if !matches!(now.state, ProjectionState::Stopped(_)) {
-                now.state = ProjectionState::Stopped(StopReason::Failed);
-                now.error = Some(ProjectionError::Aborted);
-            }
-        });
+        let partitions = self.partitions.iter().map(|partition| partition.status(head)).collect();
+        ProjectionStatus::new(self.name.clone(), partitions, head, self.rebuilding.load(Ordering::Relaxed))
     }
 
     /// Nothing runs any more.
     fn stopped(&self) {
-        self.progress.send_modify(|now| {
-            if !matches!(now.state, ProjectionState::Stopped(_)) {
-                now.state = ProjectionState::Stopped(StopReason::Requested);
-            }
-        });
+        self.partitions.iter().for_each(|partition| partition.stopped());
     }
 
     fn tasks(&self) -> MutexGuard<'_, Tasks> {
@@ -231,6 +178,6 @@ impl Projection {
 
 impl fmt::Debug for Projection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Projection").field("name", &self.name).field("progress", &*self.progress.borrow()).finish()
+        f.debug_struct("Projection").field("name", &self.name).field("partitions", &self.partitions).finish()
     }
 }

@@ -6,7 +6,7 @@ use cqrs_core::{Generation, GlobalPosition, ProjectionName};
 
 use crate::error::ProjectionError;
 
-/// What a projection is doing.
+/// What a projection, or one of its partitions, is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProjectionState {
@@ -27,6 +27,21 @@ pub enum ProjectionState {
     Stopped(StopReason),
 }
 
+impl ProjectionState {
+    /// Of several partitions, the one with the highest of these tells how the whole is.
+    const fn weight(self) -> u8 {
+        match self {
+            Self::Live => 0,
+            Self::CatchingUp => 1,
+            Self::Starting => 2,
+            Self::Swapping => 3,
+            Self::Retrying { .. } => 4,
+            Self::Stopped(StopReason::Requested) => 5,
+            Self::Stopped(StopReason::Failed) => 6,
+        }
+    }
+}
+
 /// Why a projection has stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -37,105 +52,72 @@ pub enum StopReason {
     Failed,
 }
 
-/// Where a projection stands.
+/// Where a projection stands: all of its partitions taken together.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ProjectionStatus {
     /// Its name.
     pub name: ProjectionName,
-    /// What it is doing.
+    /// What the partition is doing that is worst off.
     pub state: ProjectionState,
     /// The live generation; `None` as long as the read model could not be opened.
     pub generation: Option<Generation>,
-    /// Everything up to here is in the documents.
+    /// Everything up to here is in the documents of all partitions.
     pub position: GlobalPosition,
     /// Where the log ends; `None` when the event store did not say.
     pub head: Option<GlobalPosition>,
     /// How many positions the documents are behind the log. Events that the projector does not want count until the
     /// runner has passed them.
     pub lag: Option<u64>,
-    /// The last error. After it the projection may have recovered: see `state`.
+    /// The last error of the partition that is worst off. After it the projection may have recovered: see `state`.
     pub error: Option<ProjectionError>,
-    /// Failures in a row, since the last page of events that was written.
+    /// Failures in a row, since the last page of events that was written: of the partition with the most.
     pub attempts: u32,
     /// Whether a rebuild is running.
     pub rebuilding: bool,
+    /// Each partition, in order.
+    pub partitions: Vec<PartitionStatus>,
 }
 
-/// What the runner tells about itself.
+/// Where one partition of a projection stands.
 #[derive(Debug, Clone)]
-pub(crate) struct Progress {
-    pub(crate) state: ProjectionState,
-    pub(crate) generation: Option<Generation>,
-    /// What is in the documents. It runs ahead of `stored` while events come that change none.
-    pub(crate) position: GlobalPosition,
-    /// The checkpoint in the sink.
-    pub(crate) stored: GlobalPosition,
-    pub(crate) error: Option<ProjectionError>,
-    pub(crate) attempts: u32,
+#[non_exhaustive]
+pub struct PartitionStatus {
+    /// Its number, from 0.
+    pub partition: u16,
+    /// What it is doing.
+    pub state: ProjectionState,
+    /// The generation that it writes; `None` as long as the read model could not be opened.
+    pub generation: Option<Generation>,
+    /// Everything up to here is in its documents.
+    pub position: GlobalPosition,
+    /// How many positions its documents are behind the log; `None` when the event store did not say where that ends.
+    pub lag: Option<u64>,
+    /// Its last error. After it the partition may have recovered: see `state`.
+    pub error: Option<ProjectionError>,
+    /// Failures in a row, since the last page of events that was written.
+    pub attempts: u32,
 }
 
-impl Progress {
-    pub(crate) const fn new() -> Self {
+impl ProjectionStatus {
+    pub(super) fn new(
+        name: ProjectionName,
+        partitions: Vec<PartitionStatus>,
+        head: Option<GlobalPosition>,
+        rebuilding: bool,
+    ) -> Self {
+        let worst = partitions.iter().rev().max_by_key(|one| (one.state.weight(), one.error.is_some()));
         Self {
-            state: ProjectionState::Starting,
-            generation: None,
-            position: GlobalPosition::START,
-            stored: GlobalPosition::START,
-            error: None,
-            attempts: 0,
+            name,
+            state: worst.map_or(ProjectionState::Starting, |worst| worst.state),
+            generation: partitions.iter().filter_map(|one| one.generation).min(),
+            position: partitions.iter().map(|one| one.position).min().unwrap_or(GlobalPosition::START),
+            head,
+            lag: partitions.iter().filter_map(|one| one.lag).max(),
+            error: worst.and_then(|worst| worst.error.clone()),
+            attempts: partitions.iter().map(|one| one.attempts).max().unwrap_or(0),
+            rebuilding,
+            partitions,
         }
-    }
-
-    /// The checkpoint at `position` was verified against a log that ends at `head`.
-    pub(crate) fn started(&mut self, generation: Generation, position: GlobalPosition, head: GlobalPosition) {
-        let kept = self.generation == Some(generation) && position >= self.stored;
-        // What was reached stays reached, unless the sink has lost documents that it had acknowledged.
-        self.position = if kept { position.max(self.position.min(head)) } else { position };
-        self.generation = Some(generation);
-        self.stored = position;
-    }
-
-    /// Everything up to `position` is in the documents.
-    pub(crate) fn advanced(&mut self, position: GlobalPosition) {
-        self.position = self.position.max(position);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(position: u64) -> GlobalPosition {
-        GlobalPosition::new(position)
-    }
-
-    #[test]
-    fn what_was_reached_stays_reached_when_the_runner_starts_again_from_its_checkpoint() {
-        let mut progress = Progress::new();
-        progress.started(Generation::FIRST, at(5), at(9));
-        progress.advanced(at(9));
-        progress.started(Generation::FIRST, at(5), at(9));
-        assert_eq!(progress.position, at(9));
-        progress.advanced(at(7));
-        assert_eq!(progress.position, at(9));
-    }
-
-    #[test]
-    fn a_sink_that_lost_documents_is_told_apart() {
-        let mut progress = Progress::new();
-        progress.started(Generation::FIRST, at(5), at(9));
-        progress.stored = at(9);
-        progress.advanced(at(9));
-        progress.started(Generation::FIRST, at(6), at(9));
-        assert_eq!(progress.position, at(6));
-    }
-
-    #[test]
-    fn another_generation_counts_from_its_own_checkpoint() {
-        let mut progress = Progress::new();
-        progress.started(Generation::FIRST, at(5), at(9));
-        progress.started(Generation::new(2), at(8), at(9));
-        assert_eq!((progress.position, progress.generation), (at(8), Some(Generation::new(2))));
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cqrs_core::{GlobalPosition, ProjectionName};
 
+use super::partition::Partition;
 use super::projection::Projection;
 use super::status::{ProjectionState, StopReason};
 use crate::error::ProjectionError;
@@ -58,16 +59,17 @@ pub(super) async fn wait_for(
     position: GlobalPosition,
     timeout: Duration,
 ) -> Result<(), WaitError> {
-    let each = futures::future::try_join_all(projections.clone().map(|one| reached(one, position)));
+    let each = projections.clone().flat_map(|one| one.partitions.iter().map(move |part| reached(one, part, position)));
+    let each = futures::future::try_join_all(each);
     let Ok(reached) = tokio::time::timeout(timeout, each).await else {
-        let behind = projections.map(|one| Lagging { name: one.name.clone(), at: one.progress.borrow().position });
+        let behind = projections.map(|one| Lagging { name: one.name.clone(), at: one.position() });
         return Err(WaitError::Timeout { position, lagging: behind.filter(|one| one.at < position).collect() });
     };
     reached.map(drop)
 }
 
-async fn reached(projection: &Projection, position: GlobalPosition) -> Result<(), WaitError> {
-    let mut progress = projection.progress.subscribe();
+async fn reached(projection: &Projection, partition: &Partition, position: GlobalPosition) -> Result<(), WaitError> {
+    let mut progress = partition.progress.subscribe();
     let stopped = |source| WaitError::Stopped { name: projection.name.clone(), at: projection.position(), source };
     let seen = progress
         .wait_for(|now| now.position >= position || matches!(now.state, ProjectionState::Stopped(_)))

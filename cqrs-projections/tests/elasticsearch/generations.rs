@@ -1,7 +1,7 @@
 //! Generations: opened once, swapped at once, gone for good.
 
 use ::elasticsearch::http::Method;
-use cqrs_core::{FencingToken, Generation, ReadModel, ReadModelError};
+use cqrs_core::{FencingToken, Generation, LiveGeneration, Partitions, ReadModel, ReadModelError};
 use cqrs_projections::{Field, Mapping};
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use crate::place::{Place, mapping, put};
 #[tokio::test(flavor = "multi_thread")]
 async fn those_who_open_at_the_same_time_get_the_same_generation() {
     let place = Place::new().await;
-    let opened = futures::future::join_all((0..8).map(|_| place.model.open(&place.projection))).await;
+    let opened = futures::future::join_all((0..8).map(|_| place.model.open(&place.projection, Partitions::ONE))).await;
     for generation in opened {
         assert_eq!(generation.unwrap(), Generation::FIRST);
     }
@@ -22,7 +22,7 @@ async fn those_who_open_at_the_same_time_get_the_same_generation() {
 async fn a_late_writer_does_not_bring_a_dropped_generation_back() {
     let place = Place::new().await;
     let live = place.open().await;
-    let next = place.model.begin(&place.projection).await.unwrap();
+    let next = place.model.begin(&place.projection, Partitions::ONE).await.unwrap();
     place.write(next, 0, 1, vec![put("a", 1, "{}")]).await.unwrap();
     place.model.drop_generation(&place.projection, next).await.unwrap();
     let before = place.indices().await;
@@ -49,11 +49,11 @@ async fn a_late_writer_does_not_bring_a_dropped_generation_back() {
 async fn numbers_and_checkpoints_of_dropped_generations_do_not_come_back() {
     let place = Place::new().await;
     let first = place.open().await;
-    let second = place.model.begin(&place.projection).await.unwrap();
+    let second = place.model.begin(&place.projection, Partitions::ONE).await.unwrap();
     place.model.fence(&place.target(second), FencingToken::new(7)).await.unwrap();
     place.model.drop_generation(&place.projection, second).await.unwrap();
     place.model.drop_generation(&place.projection, second).await.unwrap();
-    let third = place.model.begin(&place.projection).await.unwrap();
+    let third = place.model.begin(&place.projection, Partitions::ONE).await.unwrap();
     assert_eq!((first, second, third), (Generation::new(1), Generation::new(2), Generation::new(3)));
     assert_eq!(place.model.checkpoint(&place.target(third)).await.unwrap(), (None, None));
     let left = place.send(Method::Get, &format!("cqrs.checkpoints/_doc/catalogue:{second}:0"), String::new()).await;
@@ -76,17 +76,17 @@ async fn a_mapping_that_does_not_fit_is_found_and_a_rebuild_heals_it() {
         (mapping().field("tags", Field::keyword()), "the index has no field \"tags\""),
     ] {
         let model = place.model.clone().mapping(changed);
-        let refused = model.open(&place.projection).await.unwrap_err();
+        let refused = model.open(&place.projection, Partitions::ONE).await.unwrap_err();
         let ReadModelError::Mismatch { what } = refused else { panic!("{refused:?}") };
         assert_eq!(what, format!("{}.catalogue.g{first}: {differs}", place.prefix));
 
         // The old documents are served until the new generation is.
-        assert_eq!(model.live(&place.projection).await.unwrap(), Some(first));
+        assert_eq!(model.live(&place.projection).await.unwrap().map(|live| live.generation), Some(first));
     }
     let changed = place.model.clone().mapping(mapping().field("price", Field::double()));
-    let next = changed.begin(&place.projection).await.unwrap();
+    let next = changed.begin(&place.projection, Partitions::ONE).await.unwrap();
     changed.swap(&place.projection, next).await.unwrap();
-    assert_eq!(changed.open(&place.projection).await.unwrap(), next);
+    assert_eq!(changed.open(&place.projection, Partitions::ONE).await.unwrap(), next);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,8 +107,13 @@ async fn a_mapping_as_declared_fits_the_index_that_it_made() {
     assert_eq!(place.open().await, place.open().await);
 
     let longer = json!({ "analyzer": { "short": { "type": "standard", "max_token_length": 6 } } });
-    let refused =
-        place.model.clone().mapping(rich.setting("analysis", longer)).open(&place.projection).await.unwrap_err();
+    let refused = place
+        .model
+        .clone()
+        .mapping(rich.setting("analysis", longer))
+        .open(&place.projection, Partitions::ONE)
+        .await
+        .unwrap_err();
     let ReadModelError::Mismatch { what } = refused else { panic!("{refused:?}") };
     assert!(what.ends_with("setting analysis.analyzer.short.max_token_length is 5 instead of 6"), "{what}");
 }
@@ -116,13 +121,16 @@ async fn a_mapping_as_declared_fits_the_index_that_it_made() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_impossible_mapping_is_refused_with_the_reason() {
     let place = Place::with(mapping().field("price", Field::raw(json!({ "type": "money" })))).await;
-    let refused = place.model.open(&place.projection).await.unwrap_err();
+    let refused = place.model.open(&place.projection, Partitions::ONE).await.unwrap_err();
     let ReadModelError::Permanent(cause) = refused else { panic!("{refused:?}") };
     assert!(cause.to_string().contains("[money] declared on field [price]"), "{cause}");
     let reserved = place.model.clone().mapping(mapping().field("cqrs_removed", Field::keyword()));
-    assert!(matches!(reserved.open(&place.projection).await, Err(ReadModelError::Permanent(_))));
+    assert!(matches!(reserved.open(&place.projection, Partitions::ONE).await, Err(ReadModelError::Permanent(_))));
 
-    assert_eq!(place.model.clone().mapping(mapping()).open(&place.projection).await.unwrap(), Generation::FIRST);
+    assert_eq!(
+        place.model.clone().mapping(mapping()).open(&place.projection, Partitions::ONE).await.unwrap(),
+        Generation::FIRST
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,7 +142,7 @@ async fn searchers_see_one_generation_or_the_other_and_never_both_or_none() {
     let stop = tokio::sync::watch::Sender::new(false);
     let swapping = async {
         for number in 2..7 {
-            let next = place.model.begin(&place.projection).await.unwrap();
+            let next = place.model.begin(&place.projection, Partitions::ONE).await.unwrap();
             place.write(next, 0, 1, documents(&format!("g{number}-"))).await.unwrap();
             place.model.swap(&place.projection, next).await.unwrap();
             place.model.drop_generation(&place.projection, live).await.unwrap();
@@ -162,7 +170,7 @@ async fn searchers_see_one_generation_or_the_other_and_never_both_or_none() {
         reads
     });
     assert!(one > 10 && other > 10, "{one} searches and {other} reads");
-    assert_eq!(place.model.live(&place.projection).await.unwrap(), Some(live));
+    assert_eq!(place.model.live(&place.projection).await.unwrap().map(|live| live.generation), Some(live));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,7 +179,7 @@ async fn swaps_at_the_same_time_leave_one_generation_live() {
     let first = place.open().await;
     let mut all = vec![first];
     for _ in 0..3 {
-        all.push(place.model.begin(&place.projection).await.unwrap());
+        all.push(place.model.begin(&place.projection, Partitions::ONE).await.unwrap());
     }
     for _ in 0..3 {
         let swaps = all.iter().map(|to| place.model.swap(&place.projection, *to));
@@ -185,11 +193,24 @@ async fn swaps_at_the_same_time_leave_one_generation_live() {
         tokio::join!(place.model.swap(&place.projection, last), place.model.drop_generation(&place.projection, last));
     match (swapped, dropped) {
         (Ok(()), Err(ReadModelError::Live { .. })) => {
-            assert_eq!(place.model.live(&place.projection).await.unwrap(), Some(last));
+            assert_eq!(place.model.live(&place.projection).await.unwrap().map(|live| live.generation), Some(last));
         }
         (Err(ReadModelError::NotFound { .. }), Ok(())) => {
-            assert_eq!(place.model.live(&place.projection).await.unwrap(), Some(first));
+            assert_eq!(place.model.live(&place.projection).await.unwrap().map(|live| live.generation), Some(first));
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_generation_of_before_there_were_several_partitions_has_one() {
+    let place = Place::new().await;
+    let generation = place.open().await;
+    let index = format!("catalogue.g{generation}/_mapping");
+    // As its mapping was then.
+    let answer = place.send(Method::Put, &index, json!({ "_meta": {} }).to_string()).await;
+    assert_eq!(answer["acknowledged"], true, "{answer}");
+    let live = LiveGeneration { generation, partitions: Partitions::ONE };
+    assert_eq!(place.model.live(&place.projection).await.unwrap(), Some(live));
+    assert_eq!(place.open().await, generation);
 }

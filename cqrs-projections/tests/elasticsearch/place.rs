@@ -3,8 +3,8 @@
 use ::elasticsearch::http::transport::Transport;
 use ::elasticsearch::http::{Method, headers::HeaderMap};
 use cqrs_core::{
-    Batch, Checkpoint, DocumentWrite, EventId, FencingToken, Generation, GlobalPosition, Payload, ProjectionName,
-    ReadModel, ReadModelError, StoreId, Target,
+    Batch, Checkpoint, DocumentWrite, EventId, FencingToken, Generation, GlobalPosition, Partitions, Payload,
+    ProjectionName, ReadModel, ReadModelError, StoreId, Target,
 };
 use cqrs_projections::{ElasticReadModel, Field, Mapping, Refresh};
 use serde_json::Value;
@@ -40,7 +40,7 @@ impl Place {
     }
 
     pub async fn open(&self) -> Generation {
-        self.model.open(&self.projection).await.unwrap()
+        self.model.open(&self.projection, Partitions::ONE).await.unwrap()
     }
 
     pub fn target(&self, generation: Generation) -> Target {

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::faulty::{Fault, FaultySink, FaultyStore};
-use crate::ledger::{LONG, Sheets, append_some, documents, generations, oracle, quick};
+use crate::ledger::{LONG, Spread, append_some, documents, generations, oracle, quick};
 
 const NAME: &str = "sheets";
 
@@ -51,14 +51,14 @@ async fn turns(count: u8) {
     }
 }
 
-async fn start(store: &FaultyStore, sink: &FaultySink) -> Running {
-    let projections = Projections::new(store.clone()).add(NAME, Sheets, sink.clone());
+async fn start(store: &FaultyStore, sink: &FaultySink, partitions: u16) -> Running {
+    let projections = Projections::new(store.clone()).add(NAME, Spread(partitions), sink.clone());
     projections.error_policy(quick()).start().await.unwrap()
 }
 
-async fn live_through(steps: Vec<Step>, page: usize) {
+async fn live_through(steps: Vec<Step>, page: usize, partitions: u16) {
     let (store, sink) = (FaultyStore::new().page(page), FaultySink::new());
-    let mut running = start(&store, &sink).await;
+    let mut running = start(&store, &sink, partitions).await;
     let mut former = Vec::new();
     for step in steps {
         match step {
@@ -69,10 +69,10 @@ async fn live_through(steps: Vec<Step>, page: usize) {
             Step::Crash => {
                 former.clear();
                 drop(running);
-                running = start(&store, &sink).await;
+                running = start(&store, &sink, partitions).await;
             }
             Step::TakeOver => {
-                let newer = start(&store, &sink).await;
+                let newer = start(&store, &sink, partitions).await;
                 former.push(std::mem::replace(&mut running, newer));
             }
             Step::Rebuild => drop(tokio::spawn(running.rebuild(NAME).batch(page).into_future())),
@@ -88,7 +88,7 @@ async fn live_through(steps: Vec<Step>, page: usize) {
     drop(running);
     turns(50).await;
 
-    let running = start(&store, &sink).await;
+    let running = start(&store, &sink, partitions).await;
     running.wait_for(head, LONG).await.unwrap();
     assert_eq!(documents(&sink.inner(), NAME).await, oracle(&store.inner).await);
     running.rebuild(NAME).await.unwrap();
@@ -101,8 +101,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
     #[test]
-    fn whatever_happens_the_documents_are_those_of_the_log(steps in steps(), page in 1..7_usize) {
+    fn whatever_happens_the_documents_are_those_of_the_log(steps in steps(), page in 1..7_usize, partitions in 1..5_u16) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(live_through(steps, page));
+        runtime.block_on(live_through(steps, page, partitions));
     }
 }

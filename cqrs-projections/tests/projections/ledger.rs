@@ -69,6 +69,32 @@ impl Projector for Sheets {
     }
 }
 
+/// The same documents, spread over so many partitions.
+#[derive(Debug)]
+pub struct Spread(pub u16);
+
+impl Projector for Spread {
+    type Event = LedgerEvent;
+    type Document = Sheet;
+
+    fn partitions(&self) -> u16 {
+        self.0
+    }
+
+    fn route(&self, event: &Recorded<LedgerEvent>, to: &mut Vec<String>) {
+        Sheets.route(event, to);
+    }
+
+    fn project(
+        &self,
+        event: &Recorded<LedgerEvent>,
+        key: &str,
+        document: Option<Sheet>,
+    ) -> Result<Option<Sheet>, ProjectError> {
+        Sheets.project(event, key, document)
+    }
+}
+
 pub type Documented = BTreeMap<String, Sheet>;
 
 pub fn paid(account: &str, amount: i64) -> NewEvent {

@@ -6,6 +6,7 @@ mod crashes;
 mod faulty;
 mod ledger;
 mod ownership;
+mod partitions;
 mod rebuilding;
 mod recovery;
 mod running;

@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
-use cqrs_core::{Documents, EventStore, Generation, ReadModel, Recorded};
+use cqrs_core::{Documents, EventStore, Generation, Partitions, ReadModel, Recorded};
 use cqrs_projections::{
     ProjectError, ProjectionError, ProjectionState, Projections, Projector, RebuildError, Running, StopReason,
 };
@@ -227,8 +227,8 @@ async fn a_rebuild_can_be_begun_again_right_after_it_was_dropped() {
 #[tokio::test]
 async fn what_a_crash_left_behind_is_dropped_by_the_next_rebuild() {
     let (store, sink, running) = started().await;
-    sink.inner().begin(&NAME.parse().unwrap()).await.unwrap();
-    sink.inner().begin(&NAME.parse().unwrap()).await.unwrap();
+    sink.inner().begin(&NAME.parse().unwrap(), Partitions::ONE).await.unwrap();
+    sink.inner().begin(&NAME.parse().unwrap(), Partitions::ONE).await.unwrap();
     running.rebuild(NAME).await.unwrap();
     assert_eq!(generations(&sink.inner(), NAME).await, [4]);
     still_runs(&store, &sink, &running).await;

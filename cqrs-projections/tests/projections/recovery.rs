@@ -1,5 +1,5 @@
 use cqrs_core::in_memory::{InMemoryEventStore, InMemoryReadModel};
-use cqrs_core::{EventStore, GlobalPosition};
+use cqrs_core::{EventStore, GlobalPosition, Partitions};
 use cqrs_projections::{ProjectionError, ProjectionState, Projections, Running, StopReason, WaitError};
 
 use crate::faulty::{Fault, FaultySink, FaultyStore};
@@ -103,7 +103,7 @@ async fn a_sink_that_lost_everything_without_a_word_is_found_out_and_filled_agai
 
     sink.lose_all();
     // Creates the generation that was lost, so that the batch that comes next is merely out of sequence.
-    cqrs_core::ReadModel::open(&sink.inner(), &NAME.parse().unwrap()).await.unwrap();
+    cqrs_core::ReadModel::open(&sink.inner(), &NAME.parse().unwrap(), Partitions::ONE).await.unwrap();
     let position = append_some(&store, 6..8).await;
     running.wait_for(position, LONG).await.unwrap();
     assert_eq!(documents(&sink.inner(), NAME).await, oracle(&store.inner).await);

@@ -1,6 +1,6 @@
 //! What is left of a generation that was dropped.
 
-use cqrs_core::{Generation, ReadModel, ReadModelError, Target};
+use cqrs_core::{Generation, Partitions, ReadModel, ReadModelError, Target};
 use cqrs_projections::RedisReadModel;
 use tokio::sync::mpsc;
 
@@ -29,8 +29,8 @@ async fn asking_for_what_never_was_writes_nothing() {
 async fn a_dropped_generation_leaves_only_a_mark_for_each_partition() {
     let scratch = Scratch::new();
     let model = scratch.model().await;
-    model.open(&summary()).await.unwrap();
-    let dropped = target(model.begin(&summary()).await.unwrap());
+    model.open(&summary(), Partitions::ONE).await.unwrap();
+    let dropped = target(model.begin(&summary(), Partitions::ONE).await.unwrap());
     let last = Target { partition: 65_535, ..dropped.clone() };
     for partition in [&dropped, &last] {
         model.fence(partition, token(1)).await.unwrap();
@@ -50,7 +50,7 @@ async fn a_dropped_generation_leaves_only_a_mark_for_each_partition() {
         [
             r#"{summary:2:0}:checkpoint = hash {"dropped": "1"}"#,
             r#"{summary:2:65535}:checkpoint = hash {"dropped": "1"}"#,
-            r#"{summary}:generations = hash {"generation:1": "open", "highest": "2", "live": "1"}"#,
+            r#"{summary}:generations = hash {"generation:1": "open", "highest": "2", "live": "1", "partitions:1": "1"}"#,
         ]
     );
 }
@@ -59,8 +59,8 @@ async fn a_dropped_generation_leaves_only_a_mark_for_each_partition() {
 async fn a_drop_that_was_cut_short_is_finished_by_the_next() {
     let scratch = Scratch::new();
     let model = scratch.model().await;
-    model.open(&summary()).await.unwrap();
-    let half = target(model.begin(&summary()).await.unwrap());
+    model.open(&summary(), Partitions::ONE).await.unwrap();
+    let half = target(model.begin(&summary(), Partitions::ONE).await.unwrap());
     model.fence(&half, token(1)).await.unwrap();
     model.apply(&half, batch(0, 5, vec![write("a", "1", 5)])).await.unwrap();
     // As far as a drop comes that dies after its first step.
@@ -99,9 +99,9 @@ async fn write_until_refused(
 async fn writers_that_come_while_a_generation_is_dropped_leave_nothing_behind() {
     let scratch = Scratch::new();
     let model = scratch.model().await;
-    model.open(&summary()).await.unwrap();
+    model.open(&summary(), Partitions::ONE).await.unwrap();
     for written in 0..20 {
-        let generation = model.begin(&summary()).await.unwrap();
+        let generation = model.begin(&summary(), Partitions::ONE).await.unwrap();
         let (progress, mut made) = mpsc::unbounded_channel();
         let writers: Vec<_> = (0..16)
             .map(|partition| {
@@ -132,9 +132,9 @@ async fn a_registry_of_another_type_is_corrupt() {
     let target = owned(&model).await;
     let _: () = scratch.command(&["SET", "{summary}:generations", "foreign"]);
     for error in [
-        model.open(&summary()).await.unwrap_err(),
+        model.open(&summary(), Partitions::ONE).await.unwrap_err(),
         model.live(&summary()).await.unwrap_err(),
-        model.begin(&summary()).await.unwrap_err(),
+        model.begin(&summary(), Partitions::ONE).await.unwrap_err(),
         model.generations(&summary()).await.unwrap_err(),
         model.swap(&summary(), target.generation).await.unwrap_err(),
         model.drop_generation(&summary(), target.generation).await.unwrap_err(),

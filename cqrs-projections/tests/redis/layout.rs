@@ -1,6 +1,6 @@
 //! What other programs may rely on: the names of the keys and what they hold.
 
-use cqrs_core::{ReadModel, ReadModelError};
+use cqrs_core::{LiveGeneration, Partitions, ReadModel, ReadModelError};
 use cqrs_projections::RedisReadModel;
 
 use super::scratch::{Scratch, batch, load, owned, removal, stored, summary, url, write};
@@ -12,7 +12,7 @@ async fn the_keys_are_as_documented() {
     let target = owned(&model).await;
     let documents = vec![write("ACC-1", "{\"balance\": 300000}", 8), write("ACC-2", "{\"balance\": 0}", 9)];
     model.apply(&target, batch(0, 9, documents)).await.unwrap();
-    model.begin(&summary()).await.unwrap();
+    model.begin(&summary(), Partitions::ONE).await.unwrap();
 
     let dump: String = scratch.dump().iter().map(|(key, held)| format!("{key} = {held}\n")).collect();
     assert_eq!(dump, include_str!("layout.txt"));
@@ -21,7 +21,7 @@ async fn the_keys_are_as_documented() {
 #[tokio::test]
 async fn a_prefix_keeps_read_models_apart() {
     let (one, other) = (Scratch::new(), Scratch::new());
-    one.model().await.open(&summary()).await.unwrap();
+    one.model().await.open(&summary(), Partitions::ONE).await.unwrap();
     assert_eq!(other.model().await.live(&summary()).await.unwrap(), None);
 }
 
@@ -49,8 +49,21 @@ async fn a_user_needs_the_documented_rights_only() {
     model.apply(&first, batch(0, 5, vec![write("a", "1", 5), write("b", "1", 5)])).await.unwrap();
     model.apply(&first, batch(5, 6, vec![removal("a", 6)])).await.unwrap();
     assert_eq!(load(&model, &first, &["a", "b"]).await, [None, stored("1", 5)]);
-    let second = model.begin(&summary()).await.unwrap();
+    let second = model.begin(&summary(), Partitions::ONE).await.unwrap();
     model.swap(&summary(), second).await.unwrap();
     model.drop_generation(&summary(), first.generation).await.unwrap();
     assert_eq!(model.generations(&summary()).await.unwrap(), [second]);
+}
+
+#[tokio::test]
+async fn a_generation_of_before_there_were_several_partitions_has_one() {
+    let scratch = Scratch::new();
+    let model = scratch.model().await;
+    let target = owned(&model).await;
+    let _: u64 = scratch.command(&["HDEL", "{summary}:generations", "partitions:1"]);
+    let live = LiveGeneration { generation: target.generation, partitions: Partitions::ONE };
+    assert_eq!(model.live(&summary()).await.unwrap(), Some(live));
+    assert_eq!(model.open(&summary(), Partitions::ONE).await.unwrap(), target.generation);
+    let error = model.open(&summary(), Partitions::new(2).unwrap()).await.unwrap_err();
+    assert!(matches!(error, ReadModelError::Mismatch { .. }), "{error:?}");
 }

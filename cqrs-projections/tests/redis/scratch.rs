@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cqrs_core::{
-    Batch, Checkpoint, DocumentWrite, EventId, FencingToken, Generation, GlobalPosition, Payload, ProjectionName,
-    ReadModel, StoreId, StoredDocument, Target,
+    Batch, Checkpoint, DocumentWrite, EventId, FencingToken, Generation, GlobalPosition, Partitions, Payload,
+    ProjectionName, ReadModel, StoreId, StoredDocument, Target,
 };
 use cqrs_projections::RedisReadModel;
 use redis::{Commands, Connection, FromRedisValue, RedisResult, ScanOptions};
@@ -125,7 +125,7 @@ pub fn batch(from: u64, to: u64, documents: Vec<DocumentWrite>) -> Batch {
 
 /// Opens the projection and takes its partition over with token 1.
 pub async fn owned(model: &RedisReadModel) -> Target {
-    let target = target(model.open(&summary()).await.unwrap());
+    let target = target(model.open(&summary(), Partitions::ONE).await.unwrap());
     model.fence(&target, token(1)).await.unwrap();
     target
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use cqrs_core::in_memory::InMemoryEventStore;
 use cqrs_core::{
-    Batch, Checkpoint, DocumentWrite, EventId, FencingToken, GlobalPosition, Payload, ReadModel, StoreId, Target,
+    Batch, Checkpoint, DocumentWrite, EventId, FencingToken, GlobalPosition, Partitions, Payload, ReadModel, StoreId,
+    Target,
 };
 use cqrs_projections::{RebuildError, Rebuilt};
 use cqrs_tests::database::Database;
@@ -59,7 +60,7 @@ async fn a_batch_whose_connection_dies_at_any_byte_is_written_wholly_or_not_at_a
     let direct = migrated(&database).await;
     let proxy = Proxy::before_database(&database.url).await;
     let model = options(&database, &proxy.url(&database.url)).connections(1).connect().await.unwrap();
-    let generation = model.open(&NAME.parse().unwrap()).await.unwrap();
+    let generation = model.open(&NAME.parse().unwrap(), Partitions::ONE).await.unwrap();
     let target = Target { projection: NAME.parse().unwrap(), generation, partition: 0 };
     model.fence(&target, FencingToken::new(1)).await.unwrap();
     let keys = ["a", "b", "c"].map(str::to_owned);

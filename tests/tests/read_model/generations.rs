@@ -1,6 +1,6 @@
 //! Generations that are begun, swapped and dropped while the connection is cut.
 
-use cqrs_core::{Generation, ProjectionName, ReadModel, ReadModelError};
+use cqrs_core::{Generation, Partitions, ProjectionName, ReadModel, ReadModelError};
 use cqrs_postgres::PgReadModel;
 use cqrs_tests::database::Database;
 use cqrs_tests::proxy::{Direction, Proxy};
@@ -15,13 +15,13 @@ async fn tables(database: &Database) -> Vec<String> {
 async fn change(model: &PgReadModel, round: usize) -> Result<(), ReadModelError> {
     let name: ProjectionName = NAME.parse().unwrap();
     let all = model.generations(&name).await?;
-    let live = model.live(&name).await?;
+    let live = model.live(&name).await?.map(|live| live.generation);
     let other = all.iter().copied().find(|generation| Some(*generation) != live);
     match (round % 3, other) {
-        (0, _) => model.begin(&name).await.map(drop),
+        (0, _) => model.begin(&name, Partitions::ONE).await.map(drop),
         (1, Some(other)) => model.swap(&name, other).await,
         (_, Some(other)) => model.drop_generation(&name, other).await,
-        _ => model.open(&name).await.map(drop),
+        _ => model.open(&name, Partitions::ONE).await.map(drop),
     }
 }
 
@@ -44,13 +44,13 @@ async fn a_change_of_generations_that_is_cut_at_any_byte_is_done_or_leaves_nothi
         // Waits for what the server may still be doing: it holds the lock on the projection.
         direct.swap(&name, Generation::new(900)).await.unwrap_err();
         let all = direct.generations(&name).await.unwrap();
-        let now = direct.live(&name).await.unwrap();
+        let now = direct.live(&name).await.unwrap().map(|live| live.generation);
         assert!(now.is_some() || live.is_none(), "what was live is replaced, not lost");
         assert!(now.is_none_or(|now| all.contains(&now)));
         assert!(all.iter().all(|generation| generation.get() <= highest || generation.get() == highest + 1), "{all:?}");
         (live, highest) = (now, all.last().map_or(highest, |last| last.get().max(highest)));
         // What is being dropped keeps its table until it is gone for all.
-        let begun = direct.begin(&name).await.unwrap();
+        let begun = direct.begin(&name, Partitions::ONE).await.unwrap();
         assert!(begun.get() > highest);
         highest = begun.get();
         direct.drop_generation(&name, begun).await.unwrap();

@@ -3,8 +3,8 @@
 use cqrs_core::{ReadModelError, Target};
 
 use super::{
-    KEYS, Model, apply, batch, begin, checkpoint, deliver, fence, folded, load, open, owned, put, refuse, seen, state,
-    token, touches, under,
+    KEYS, Model, apply, batch, begin, checkpoint, deliver, fence, folded, load, open, owned, owned_of_16, put, refuse,
+    seen, state, token, touches, under,
 };
 
 #[track_caller]
@@ -86,14 +86,14 @@ pub async fn a_new_owner_goes_on_from_the_checkpoint(model: Model) {
 }
 
 pub async fn partitions_and_generations_are_fenced_each_for_itself(model: Model) {
-    let target = owned(&model).await;
+    let target = owned_of_16(&model).await;
     let begun = begin(&model, &target).await;
     let partition = Target { partition: 1, ..target.clone() };
     fence(&model, &partition, 1).await;
     fence(&model, &partition, 9).await;
     apply(&model, &target, batch(&target, 0, 1, vec![put("a", &[1])])).await;
     apply(&model, &begun, batch(&begun, 0, 2, vec![put("a", &[2])])).await;
-    let refused = refuse(&model, &partition, batch(&partition, 0, 3, vec![put("a", &[3])]), &["a"]).await;
+    let refused = refuse(&model, &partition, batch(&partition, 0, 3, vec![put("b", &[3])]), &["b"]).await;
     assert_fenced(&refused, 9, 1);
 }
 
@@ -139,8 +139,7 @@ pub async fn the_newest_of_many_owners_that_come_at_once_stays(model: Model) {
 pub async fn a_takeover_in_the_midst_of_the_former_owners_batches_loses_and_doubles_nothing(model: Model) {
     let touches = touches();
     for round in 0..4u16 {
-        let mut target = open(&model, "accounts").await;
-        target.partition = round;
+        let target = open(&model, &format!("accounts-{round}")).await;
         fence(&model, &target, 1).await;
         let former = tokio::spawn({
             let (model, target, touches) = (model.clone(), target.clone(), touches.clone());

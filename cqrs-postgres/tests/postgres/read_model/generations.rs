@@ -1,6 +1,6 @@
 //! Tables of generations: made once, dropped for good.
 
-use cqrs_core::ReadModel;
+use cqrs_core::{Partitions, ReadModel};
 use futures::future::join_all;
 
 use super::super::database::Database;
@@ -15,7 +15,8 @@ async fn tables(database: &Database) -> Vec<String> {
 #[tokio::test]
 async fn processes_that_migrate_and_open_at_the_same_time_make_one_generation() {
     let database = Database::new();
-    let opened = join_all((0..6).map(|_| async { database.read_model().await.open(&orders()).await })).await;
+    let opened =
+        join_all((0..6).map(|_| async { database.read_model().await.open(&orders(), Partitions::ONE).await })).await;
     for generation in opened {
         assert_eq!(generation.unwrap().get(), 1);
     }

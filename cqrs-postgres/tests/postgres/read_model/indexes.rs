@@ -1,6 +1,6 @@
 //! Indexes that generations get.
 
-use cqrs_core::{ReadModel, ReadModelError};
+use cqrs_core::{Partitions, ReadModel, ReadModelError};
 use cqrs_postgres::PgReadModel;
 
 use super::super::database::Database;
@@ -33,7 +33,7 @@ async fn every_generation_gets_the_indexes() {
 }
 
 async fn opened_again(model: &PgReadModel) {
-    model.open(&orders()).await.unwrap();
+    model.open(&orders(), Partitions::ONE).await.unwrap();
 }
 
 #[tokio::test]
@@ -42,7 +42,9 @@ async fn opening_builds_what_the_live_generation_lacks() {
     let target = opened(&database.read_model().await).await;
     fill(&database.read_model().await, &target, 100).await;
     let model = by_total(&database).await;
-    let starters = futures::future::join_all((0..4).map(|_| async { by_total(&database).await.open(&orders()).await }));
+    let starters = futures::future::join_all(
+        (0..4).map(|_| async { by_total(&database).await.open(&orders(), Partitions::ONE).await }),
+    );
     for opened in starters.await {
         assert_eq!(opened.unwrap(), target.generation);
     }
@@ -57,7 +59,7 @@ async fn an_index_that_is_defined_otherwise_does_not_fit_until_the_next_generati
     let first = opened(&model).await;
     fill(&model, &first, 3).await;
     let changed = database.read_model().await.index("by_total", "((document->>'total'))").unwrap();
-    let error = changed.open(&orders()).await.unwrap_err();
+    let error = changed.open(&orders(), Partitions::ONE).await.unwrap_err();
     assert!(matches!(&error, ReadModelError::Mismatch { what } if what.contains("by_total")), "{error:?}");
     let second = begun(&changed).await;
     swap(&changed, &second).await;
@@ -70,7 +72,7 @@ async fn a_wrong_definition_is_told_and_leaves_nothing() {
     database.read_model().await;
     for wrong in ["((document->>'total')", "(no_column)", "(key); drop schema public cascade"] {
         let model = database.read_model().await.index("wrong", wrong).unwrap();
-        let error = model.open(&orders()).await.unwrap_err();
+        let error = model.open(&orders(), Partitions::ONE).await.unwrap_err();
         let ReadModelError::Permanent(why) = &error else { panic!("{wrong}: {error:?}") };
         assert!(why.to_string().contains("index wrong"), "{why}");
         assert_eq!(model.live(&orders()).await.unwrap(), None);

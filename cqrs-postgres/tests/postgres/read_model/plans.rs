@@ -1,6 +1,6 @@
 //! What the planner makes of the view and of a batch.
 
-use cqrs_core::ReadModel;
+use cqrs_core::{Partitions, ReadModel};
 use sqlx::{PgConnection, Row};
 
 use super::super::database::Database;
@@ -70,7 +70,7 @@ async fn a_batch_looks_its_documents_up_by_key_and_reads_no_others() {
 }
 
 async fn opened_by_newer(model: &cqrs_postgres::PgReadModel) -> cqrs_core::Target {
-    let generation = model.open(&super::orders()).await.unwrap();
+    let generation = model.open(&super::orders(), Partitions::ONE).await.unwrap();
     let target = cqrs_core::Target { projection: super::orders(), generation, partition: 0 };
     model.fence(&target, cqrs_core::FencingToken::new(2)).await.unwrap();
     target

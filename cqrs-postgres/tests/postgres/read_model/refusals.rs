@@ -1,6 +1,6 @@
 //! What PostgreSQL does not take, and what is told.
 
-use cqrs_core::{Generation, ProjectionName, ReadModel, ReadModelError};
+use cqrs_core::{Generation, Partitions, ProjectionName, ReadModel, ReadModelError};
 
 use super::super::database::{Database, message};
 use super::{batch, fill, opened, orders, position, write};
@@ -64,7 +64,7 @@ async fn a_document_never_goes_back_behind_its_position() {
 async fn a_schema_that_was_not_migrated_is_told_as_such() {
     let database = Database::new();
     let model = database.read_model_options().connect().await.unwrap();
-    let error = model.open(&orders()).await.unwrap_err();
+    let error = model.open(&orders(), Partitions::ONE).await.unwrap_err();
     assert!(matches!(error, ReadModelError::Permanent(_)), "{error:?}");
     assert!(message(&error).contains("call PgReadModel::migrate()"), "{}", message(&error));
 }
@@ -74,13 +74,15 @@ async fn a_name_that_is_too_long_for_tables_is_told_before_anything_is_made() {
     let database = Database::new();
     let model = database.read_model().await;
     let long = ProjectionName::new("p".repeat(53)).unwrap();
-    for error in [model.open(&long).await.unwrap_err(), model.begin(&long).await.unwrap_err()] {
+    for error in
+        [model.open(&long, Partitions::ONE).await.unwrap_err(), model.begin(&long, Partitions::ONE).await.unwrap_err()]
+    {
         assert!(message(&error).contains("more than 52 bytes"), "{}", message(&error));
     }
     assert_eq!(model.generations(&long).await.unwrap(), []);
     let longest = ProjectionName::new("p".repeat(52)).unwrap();
-    let generation = model.open(&longest).await.unwrap();
-    assert_eq!(model.live(&longest).await.unwrap(), Some(generation));
+    let generation = model.open(&longest, Partitions::ONE).await.unwrap();
+    assert_eq!(model.live(&longest).await.unwrap().map(|live| live.generation), Some(generation));
 }
 
 #[tokio::test]

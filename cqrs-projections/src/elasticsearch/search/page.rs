@@ -9,7 +9,6 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::super::client::Answer;
-use super::super::key::key;
 use super::facet::FacetBucket;
 use super::query::SearchQuery;
 
@@ -86,13 +85,10 @@ pub(super) fn read<D: DeserializeOwned>(answer: &Answer, query: &SearchQuery) ->
 impl RawHit<'_> {
     fn decode<D: DeserializeOwned>(self) -> Result<Hit<D>, ReadModelError> {
         match serde_json::from_str(self.source.get()) {
-            Ok(document) => Ok(Hit {
-                id: key(&self.id).to_owned(),
-                score: self.score,
-                document,
-                position: GlobalPosition::new(self.version),
-            }),
-            Err(error) => Err(ReadModelError::Corrupt { what: format!("document {:?}: {error}", key(&self.id)) }),
+            Ok(document) => {
+                Ok(Hit { id: self.id, score: self.score, document, position: GlobalPosition::new(self.version) })
+            }
+            Err(error) => Err(ReadModelError::Corrupt { what: format!("document {:?}: {error}", self.id) }),
         }
     }
 }

@@ -3,8 +3,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use cqrs_core::in_memory::InMemoryReadModel;
 use cqrs_core::{
-    Batch, Checkpoint, Failure, FencingToken, Generation, GlobalPosition, ProjectionName, ReadModel, ReadModelError,
-    StoredDocument, Target,
+    Batch, Checkpoint, Failure, FencingToken, Generation, GlobalPosition, LiveGeneration, Partitions, ProjectionName,
+    ReadModel, ReadModelError, StoredDocument, Target,
 };
 
 use super::{Fault, Faults};
@@ -64,15 +64,15 @@ impl FaultySink {
 
 #[async_trait]
 impl ReadModel for FaultySink {
-    async fn open(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
-        let live = self.around("open", self.inner().open(projection)).await?;
+    async fn open(&self, projection: &ProjectionName, partitions: Partitions) -> Result<Generation, ReadModelError> {
+        let live = self.around("open", self.inner().open(projection, partitions)).await?;
         match *self.unfit.lock().unwrap() {
             Some(unfit) if unfit == live => Err(ReadModelError::Mismatch { what: "another mapping".to_owned() }),
             _ => Ok(live),
         }
     }
 
-    async fn live(&self, projection: &ProjectionName) -> Result<Option<Generation>, ReadModelError> {
+    async fn live(&self, projection: &ProjectionName) -> Result<Option<LiveGeneration>, ReadModelError> {
         self.around("live", self.inner().live(projection)).await
     }
 
@@ -80,8 +80,8 @@ impl ReadModel for FaultySink {
         self.around("generations", self.inner().generations(projection)).await
     }
 
-    async fn begin(&self, projection: &ProjectionName) -> Result<Generation, ReadModelError> {
-        self.around("begin", self.inner().begin(projection)).await
+    async fn begin(&self, projection: &ProjectionName, partitions: Partitions) -> Result<Generation, ReadModelError> {
+        self.around("begin", self.inner().begin(projection, partitions)).await
     }
 
     async fn swap(&self, projection: &ProjectionName, to: Generation) -> Result<(), ReadModelError> {

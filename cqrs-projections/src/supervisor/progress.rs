@@ -1,0 +1,84 @@
+//! What a runner tells about itself.
+
+use cqrs_core::{Generation, GlobalPosition};
+
+use super::status::ProjectionState;
+use crate::error::ProjectionError;
+
+/// What the runner tells about itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Progress {
+    pub(crate) state: ProjectionState,
+    pub(crate) generation: Option<Generation>,
+    /// What is in the documents. It runs ahead of `stored` while events come that change none.
+    pub(crate) position: GlobalPosition,
+    /// The checkpoint in the sink.
+    pub(crate) stored: GlobalPosition,
+    pub(crate) error: Option<ProjectionError>,
+    pub(crate) attempts: u32,
+}
+
+impl Progress {
+    pub(crate) const fn new() -> Self {
+        Self {
+            state: ProjectionState::Starting,
+            generation: None,
+            position: GlobalPosition::START,
+            stored: GlobalPosition::START,
+            error: None,
+            attempts: 0,
+        }
+    }
+
+    /// The checkpoint at `position` was verified against a log that ends at `head`.
+    pub(crate) fn started(&mut self, generation: Generation, position: GlobalPosition, head: GlobalPosition) {
+        let kept = self.generation == Some(generation) && position >= self.stored;
+        // What was reached stays reached, unless the sink has lost documents that it had acknowledged.
+        self.position = if kept { position.max(self.position.min(head)) } else { position };
+        self.generation = Some(generation);
+        self.stored = position;
+    }
+
+    /// Everything up to `position` is in the documents.
+    pub(crate) fn advanced(&mut self, position: GlobalPosition) {
+        self.position = self.position.max(position);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(position: u64) -> GlobalPosition {
+        GlobalPosition::new(position)
+    }
+
+    #[test]
+    fn what_was_reached_stays_reached_when_the_runner_starts_again_from_its_checkpoint() {
+        let mut progress = Progress::new();
+        progress.started(Generation::FIRST, at(5), at(9));
+        progress.advanced(at(9));
+        progress.started(Generation::FIRST, at(5), at(9));
+        assert_eq!(progress.position, at(9));
+        progress.advanced(at(7));
+        assert_eq!(progress.position, at(9));
+    }
+
+    #[test]
+    fn a_sink_that_lost_documents_is_told_apart() {
+        let mut progress = Progress::new();
+        progress.started(Generation::FIRST, at(5), at(9));
+        progress.stored = at(9);
+        progress.advanced(at(9));
+        progress.started(Generation::FIRST, at(6), at(9));
+        assert_eq!(progress.position, at(6));
+    }
+
+    #[test]
+    fn another_generation_counts_from_its_own_checkpoint() {
+        let mut progress = Progress::new();
+        progress.started(Generation::FIRST, at(5), at(9));
+        progress.started(Generation::new(2), at(8), at(9));
+        assert_eq!((progress.position, progress.generation), (at(8), Some(Generation::new(2))));
+    }
+}
