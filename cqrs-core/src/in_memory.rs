@@ -4,12 +4,14 @@
 
 mod checkpoint_store;
 mod event_store;
+mod lease;
 mod publisher;
 mod read_model;
 mod snapshot_store;
 
 pub use checkpoint_store::InMemoryCheckpointStore;
 pub use event_store::InMemoryEventStore;
+pub use lease::InMemoryLeaseStore;
 pub use publisher::InMemoryPublisher;
 pub use read_model::InMemoryReadModel;
 pub use snapshot_store::InMemorySnapshotStore;

@@ -146,6 +146,13 @@ name! {
     MessageKey, "message key", check_message_key
 }
 
+name! {
+    /// One run of a process that takes part in projections. No two are the same: [`unique`](Self::unique) makes one.
+    ///
+    /// 1 to 128 ASCII characters, without spaces.
+    MemberId, "member", check_member
+}
+
 const fn within(length: usize, most: usize) -> Option<&'static str> {
     if length == 0 {
         Some("it is empty")
@@ -226,6 +233,23 @@ pub(crate) fn check_claim_scope(name: &str) -> Option<&'static str> {
     })
 }
 
+fn check_member(name: &str) -> Option<&'static str> {
+    within(name.len(), 128).or_else(|| {
+        let allowed = name.bytes().all(|c| c.is_ascii_graphic());
+        (!allowed).then_some("only ASCII characters without spaces are allowed")
+    })
+}
+
+impl MemberId {
+    /// A new one whose name begins with a label, such as that of the machine: `web-1@0193…`.
+    ///
+    /// # Errors
+    /// [`InvalidName`] when the label has more than 95 characters, or others than ASCII without spaces.
+    pub fn unique(label: &str) -> Result<Self, InvalidName> {
+        Self::new(format!("{label}@{}", uuid::Uuid::now_v7().simple()))
+    }
+}
+
 impl StreamName {
     /// The stream of the aggregate `id` in `category`.
     ///
@@ -296,6 +320,10 @@ mod tests {
         for bad in ["", "a\0b", "a\nb", &"x".repeat(256)] {
             assert!(MessageKey::new(bad).is_err(), "{bad:?}");
         }
+        for bad in ["", "a b", "é", "a\n", &"x".repeat(129)] {
+            assert!(MemberId::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(MemberId::unique(&"x".repeat(95)).is_ok() && MemberId::unique(&"x".repeat(96)).is_err());
         for bad in ["", "1st", "Big", "with space", "a{b}"] {
             assert!(ProjectionName::new(bad).is_err(), "{bad:?}");
         }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use cqrs_core::in_memory::{InMemoryCheckpointStore, InMemoryEventStore, InMemoryReadModel, InMemorySnapshotStore};
-use cqrs_core::{CheckpointStore, EventStore, ReadModel, SnapshotStore};
+use cqrs_core::in_memory::{
+    InMemoryCheckpointStore, InMemoryEventStore, InMemoryLeaseStore, InMemoryReadModel, InMemorySnapshotStore,
+};
+use cqrs_core::{CheckpointStore, EventStore, LeaseStore, ReadModel, SnapshotStore};
 use cqrs_testkit::Fixture;
 
 async fn events() -> Fixture<dyn EventStore> {
@@ -36,6 +38,16 @@ mod checkpoint_store {
     }
 
     cqrs_testkit::checkpoint_store_contract!(checkpoints);
+}
+
+mod lease {
+    use super::{Arc, Fixture, InMemoryLeaseStore, LeaseStore};
+
+    async fn leases() -> Fixture<dyn LeaseStore> {
+        Fixture::new(Arc::new(InMemoryLeaseStore::new()))
+    }
+
+    cqrs_testkit::lease_store_contract!(leases);
 }
 
 mod read_model {

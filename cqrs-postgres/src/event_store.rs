@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::append_queue::PgGroupWriter;
 use crate::checkpoint_store::PgCheckpointStore;
 use crate::error::store_error;
+use crate::lease::PgLeaseStore;
 use crate::options::PgOptions;
 use crate::read_log;
 use crate::row::{self, Rows};
@@ -90,6 +91,16 @@ impl PgEventStore {
     #[must_use]
     pub fn checkpoints(&self) -> PgCheckpointStore {
         PgCheckpointStore { sessions: self.0.sessions.clone(), sql: self.0.sql.clone() }
+    }
+
+    /// The leases beside these events, for the processes that share projections. Each call makes a connection of its own: clone
+    /// what it gives.
+    #[must_use]
+    pub fn leases(&self) -> PgLeaseStore {
+        let options = &self.0.options;
+        let settings = Settings::of_readers(options);
+        let sessions = Sessions::lazily(&options.connect, settings, 1, options.read_timeout);
+        PgLeaseStore { sessions, sql: self.0.sql.clone() }
     }
 
     pub(crate) fn sessions(&self) -> &Sessions {

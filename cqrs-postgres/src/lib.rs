@@ -17,6 +17,7 @@ mod copy_row;
 mod error;
 mod event_store;
 mod import;
+mod lease;
 mod migrate;
 mod options;
 mod outbox;
@@ -35,6 +36,7 @@ mod value;
 
 pub use checkpoint_store::PgCheckpointStore;
 pub use event_store::PgEventStore;
+pub use lease::PgLeaseStore;
 pub use migrate::MigrateError;
 pub use options::{PgOptions, PgOptionsError};
 pub use outbox::{EnqueueError, Enqueued, OutboxRelay, OutboxStatus, ParkedMessage, PgOutbox, RunningRelay};

@@ -17,6 +17,7 @@ const EVENT_STORE: Migrations = &[
     (3, "claims", include_str!("../migrations/0003_claims.sql")),
     (4, "stream facts", include_str!("../migrations/0004_stream_facts.sql")),
     (5, "outbox", include_str!("../migrations/0005_outbox.sql")),
+    (7, "leases", include_str!("../migrations/0007_leases.sql")),
 ];
 
 const READ_MODEL: Migrations = &[(1, "generations", include_str!("../migrations/read_model/0001_generations.sql"))];

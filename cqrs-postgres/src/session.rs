@@ -31,19 +31,14 @@ impl Sessions {
         sessions: u32,
         timeout: Duration,
     ) -> Result<Self, sqlx::Error> {
-        // All that idled on a connection that died are found dead within one call.
-        let patience = timeout / sessions.saturating_add(2);
-        let pool = PgPoolOptions::new()
-            .max_connections(sessions)
-            .acquire_timeout(timeout)
-            .test_before_acquire(false)
-            .before_acquire(move |session, idle| {
-                let is_fresh = idle.idle_for < FRESH;
-                Box::pin(async move { Ok(is_fresh || answers(session, patience).await) })
-            })
-            .connect_with(settings.connect(to))
-            .await?;
+        let pool = pool(sessions, timeout).connect_with(settings.connect(to)).await?;
         Ok(Self { pool, settings, timeout })
+    }
+
+    /// No session is opened before it is needed.
+    pub fn lazily(to: &PgConnectOptions, settings: Settings, sessions: u32, timeout: Duration) -> Self {
+        let pool = pool(sessions, timeout).connect_lazy_with(settings.connect(to));
+        Self { pool, settings, timeout }
     }
 
     /// For what brings its own care: migrations, and a listener for as long as it listens.
@@ -109,6 +104,17 @@ impl Sessions {
     pub const fn settings(&self) -> &Settings {
         &self.settings
     }
+}
+
+fn pool(sessions: u32, timeout: Duration) -> PgPoolOptions {
+    // All that idled on a connection that died are found dead within one call.
+    let patience = timeout / sessions.saturating_add(2);
+    PgPoolOptions::new().max_connections(sessions).acquire_timeout(timeout).test_before_acquire(false).before_acquire(
+        move |session, idle| {
+            let is_fresh = idle.idle_for < FRESH;
+            Box::pin(async move { Ok(is_fresh || answers(session, patience).await) })
+        },
+    )
 }
 
 async fn answers(session: &mut PgConnection, patience: Duration) -> bool {

@@ -19,6 +19,7 @@ use crate::checkpoint_store::SqliteCheckpointStore;
 use crate::connection::{WriteConnection, read_pool};
 use crate::error::store_error;
 use crate::insert::Insert;
+use crate::lease::SqliteLeaseStore;
 use crate::migrate::{self, OpenError};
 use crate::options::SqliteOptions;
 use crate::row::{self, Events};
@@ -118,6 +119,12 @@ impl SqliteEventStore {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.0.options.limits
+    }
+
+    /// The leases beside these events, for the processes that share projections.
+    #[must_use]
+    pub fn leases(&self) -> SqliteLeaseStore {
+        SqliteLeaseStore { pool: self.0.pool.clone(), writes: Arc::clone(&self.0.writes) }
     }
 
     async fn read_page(&self, read: &ReadAll) -> Result<LogPage, sqlx::Error> {

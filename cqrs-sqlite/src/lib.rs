@@ -30,6 +30,7 @@ mod event_store;
 mod facts;
 mod import;
 mod insert;
+mod lease;
 mod migrate;
 mod options;
 mod row;
@@ -40,6 +41,7 @@ mod subscription;
 
 pub use checkpoint_store::SqliteCheckpointStore;
 pub use event_store::SqliteEventStore;
+pub use lease::SqliteLeaseStore;
 pub use migrate::OpenError;
 pub use options::SqliteOptions;
 pub use snapshot_store::SqliteSnapshotStore;

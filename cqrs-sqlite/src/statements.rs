@@ -34,6 +34,13 @@ statements! {
     CLEAR_SNAPSHOTS = "snapshot_store/clear.sql",
     LOAD_CHECKPOINT = "checkpoint_store/load.sql",
     SAVE_CHECKPOINT = "checkpoint_store/save.sql",
+    ANNOUNCE = "lease/announce.sql",
+    RENEW_LEASES = "lease/renew.sql",
+    ACQUIRE_LEASE = "lease/acquire.sql",
+    RELEASE_LEASE = "lease/release.sql",
+    RELEASE_ALL_LEASES = "lease/release_all.sql",
+    LEAVE = "lease/leave.sql",
+    LEASES = "lease/leases.sql",
     FORMAT = "migrate/format.sql",
 }
 

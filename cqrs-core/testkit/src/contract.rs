@@ -293,6 +293,35 @@ macro_rules! checkpoint_store_contract {
     };
 }
 
+/// The contract of [`LeaseStore`](cqrs_core::LeaseStore): one test for each behaviour, emitted where the macro stands.
+///
+/// The argument is an `async fn` (or closure) without parameters that gives a fresh [`Fixture`](crate::Fixture).
+#[macro_export]
+macro_rules! lease_store_contract {
+    ($fixture:expr) => {
+        $crate::contract_tests! { $fixture;
+            [lease]:
+                a_projection_that_nobody_joined_has_neither_members_nor_leases
+                members_are_seen_once_they_are_announced
+                a_lease_has_one_holder
+                of_many_that_ask_at_once_one_gets_the_lease
+                holding_a_lease_does_not_make_a_member
+                partitions_rebuild_and_swap_are_leases_of_their_own
+                a_lease_that_is_given_back_can_be_taken_at_once
+                only_its_holder_gives_a_lease_back
+                a_lease_that_is_not_renewed_runs_out
+                a_lease_that_ran_out_is_not_listed
+                a_heartbeat_renews_all_leases_of_its_member_and_no_others
+                asking_again_renews_a_lease
+                a_heartbeat_does_not_bring_back_what_ran_out
+                a_member_without_heartbeats_is_forgotten
+                who_leaves_gives_everything_back
+                projections_do_not_mix
+                a_holder_that_counts_from_before_it_asked_stops_before_another_one_starts;
+        }
+    };
+}
+
 /// The contract of [`ReadModel`](cqrs_core::ReadModel): one test for each behaviour, emitted where the macro stands.
 ///
 /// The argument is an `async fn` (or closure) without parameters that gives a fresh [`Fixture`](crate::Fixture). Where the

@@ -2,10 +2,9 @@
 //!
 //! - [`given`]` … when … then` for aggregates.
 //! - Contract suites hold one async function per behaviour of a port; their macros emit each as a test of its own name,
-//!   for any backend: [`event_store_contract`], [`poisoned_event_store_contract`], [`subscription_contract`], [`snapshot_store_contract`],
-//!   [`checkpoint_store_contract`], [`read_model_contract`], [`import_contract`].
-//!   for any backend: [`event_store_contract`], [`subscription_contract`], [`snapshot_store_contract`],
-//!   [`checkpoint_store_contract`], [`read_model_contract`], [`import_contract`], [`publisher_contract`].
+//!   for any backend: [`event_store_contract`], [`poisoned_event_store_contract`], [`subscription_contract`],
+//!   [`snapshot_store_contract`], [`checkpoint_store_contract`], [`lease_store_contract`], [`read_model_contract`],
+//!   [`import_contract`], [`publisher_contract`].
 //! - [`sample`]: a bank account, the domain of tests and examples.
 
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
@@ -20,6 +19,9 @@ mod given;
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
 #[doc(hidden)]
 pub mod import;
+#[allow(missing_docs, reason = "the names of the behaviours are sentences")]
+#[doc(hidden)]
+pub mod lease;
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
 #[doc(hidden)]
 pub mod publisher;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cqrs_core::{CheckpointStore, EventStore, ReadModel, SnapshotStore};
+use cqrs_core::{CheckpointStore, EventStore, LeaseStore, ReadModel, SnapshotStore};
 use cqrs_testkit::{Fixture, ImportingStore};
 
 use super::database::Database;
@@ -39,6 +39,11 @@ async fn read_model() -> Fixture<dyn ReadModel> {
     Fixture::<dyn ReadModel>::new(Arc::new(database.read_model().await)).guard(database)
 }
 
+async fn lease_store() -> Fixture<dyn LeaseStore> {
+    let database = Database::new();
+    Fixture::<dyn LeaseStore>::new(Arc::new(database.migrated().await.leases())).guard(database)
+}
+
 async fn importing() -> Fixture<dyn ImportingStore> {
     let database = Database::new();
     Fixture::<dyn ImportingStore>::new(Arc::new(database.migrated().await)).guard(database)
@@ -58,6 +63,10 @@ mod subscriptions {
 
 mod snapshots {
     cqrs_testkit::snapshot_store_contract!(super::snapshot_store);
+}
+
+mod leases {
+    cqrs_testkit::lease_store_contract!(super::lease_store);
 }
 
 mod checkpoints {

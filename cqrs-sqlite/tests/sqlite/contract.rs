@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cqrs_core::{CheckpointStore, EventStore, SnapshotStore};
+use cqrs_core::{CheckpointStore, EventStore, LeaseStore, SnapshotStore};
 use cqrs_testkit::{Fixture, ImportingStore};
 
 use super::file::File;
@@ -42,6 +42,15 @@ async fn importing() -> Fixture<dyn ImportingStore> {
 
 mod imports {
     cqrs_testkit::import_contract!(super::importing);
+}
+
+async fn lease_store() -> Fixture<dyn LeaseStore> {
+    let file = File::new();
+    Fixture::<dyn LeaseStore>::new(Arc::new(file.store().await.leases())).guard(file)
+}
+
+mod leases {
+    cqrs_testkit::lease_store_contract!(super::lease_store);
 }
 
 mod events {

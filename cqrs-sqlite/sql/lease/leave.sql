@@ -1,0 +1,2 @@
+delete from members
+ where projection = $1 and member = $2
