@@ -1,7 +1,7 @@
 //! What can stop a projection or hold it up.
 
 use cqrs_core::{
-    CodecError, EventId, EventType, GlobalPosition, ReadModelError, StoreError, StoreId, UndecodableEvent,
+    CodecError, EventId, EventType, GlobalPosition, Lease, ReadModelError, StoreError, StoreId, UndecodableEvent,
 };
 
 use crate::projector::ProjectError;
@@ -80,6 +80,12 @@ pub enum ProjectionError {
         /// The event that is there now.
         found: Option<EventId>,
     },
+    /// The lease ran out while a rebuilt generation was about to go live: its process was paused, or the lease store away.
+    #[error("the lease of the {lease} ran out")]
+    LeaseLost {
+        /// What it was for.
+        lease: Lease,
+    },
     /// The runner ended in a way that it never should: its task was aborted, or code that it calls panicked.
     #[error("the runner ended unexpectedly")]
     Aborted,
@@ -103,9 +109,9 @@ impl ProjectionError {
     #[must_use]
     pub const fn class(&self) -> ErrorClass {
         match self {
-            Self::Store(StoreError::Transient(_)) | Self::ReadModel(ReadModelError::Transient(_)) => {
-                ErrorClass::Transient
-            }
+            Self::Store(StoreError::Transient(_))
+            | Self::ReadModel(ReadModelError::Transient(_))
+            | Self::LeaseLost { .. } => ErrorClass::Transient,
             Self::Store(StoreError::Fenced { .. })
             | Self::ReadModel(ReadModelError::Fenced { .. })
             | Self::ForeignStore { .. }

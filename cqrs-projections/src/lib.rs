@@ -72,6 +72,7 @@ mod rebuild;
 #[cfg(feature = "redis")]
 mod redis;
 mod runner;
+mod sharing;
 mod supervisor;
 pub mod testing;
 
@@ -88,6 +89,6 @@ pub use rebuild::{Rebuild, RebuildError, RebuildProgress, Rebuilt};
 #[cfg(feature = "redis")]
 pub use redis::{RedisConnect, RedisReadModel};
 pub use supervisor::{
-    Lagging, PartitionStatus, ProjectionState, ProjectionStatus, Projections, Running, StartError, StopReason,
-    WaitError,
+    Lagging, PartitionOwner, PartitionStatus, ProjectionState, ProjectionStatus, Projections, Running, StartError,
+    StopReason, WaitError,
 };

@@ -19,6 +19,7 @@ pub use progress::RebuildProgress;
 use crate::error::ProjectionError;
 use crate::supervisor::Projection;
 use progress::Observer;
+use swap::Failed;
 
 /// How many events are folded and written together, unless told.
 const BATCH: usize = 5_000;
@@ -62,7 +63,8 @@ pub enum RebuildError {
         /// The name.
         name: String,
     },
-    /// The projection is being rebuilt already.
+    /// The projection is being rebuilt already, here or in another process. The lease of one that died lasts for the
+    /// [lease time](crate::Projections::lease_time).
     #[error("projection {name} is being rebuilt already")]
     AlreadyRunning {
         /// The projection.
@@ -118,8 +120,9 @@ impl Rebuild {
         projection.rebuilds(Arc::clone(&cancel.0), task.abort_handle());
         match task.await {
             Ok(Ok(rebuilt)) => Ok(rebuilt),
-            Ok(Err(Some(source))) => Err(RebuildError::Failed { name, source }),
-            Ok(Err(None)) | Err(_) => Err(RebuildError::Cancelled { name }),
+            Ok(Err(Failed::Error(source))) => Err(RebuildError::Failed { name, source }),
+            Ok(Err(Failed::RunningElsewhere)) => Err(RebuildError::AlreadyRunning { name }),
+            Ok(Err(Failed::Cancelled)) | Err(_) => Err(RebuildError::Cancelled { name }),
         }
     }
 }

@@ -1,11 +1,14 @@
 //! The runner: follows the log and keeps one partition of a projection's live generation up to date with it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use cqrs_core::{GlobalPosition, ReadModelError, Subscription};
+use cqrs_core::{GlobalPosition, LogPage, ReadModelError, StoreError};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 mod cache;
+mod following;
 mod machine;
 mod owner;
 mod writer;
@@ -17,11 +20,16 @@ pub(crate) use writer::Writer;
 
 use crate::batch::Share;
 use crate::error::ProjectionError;
+use crate::sharing::{Tenure, given, over};
 use crate::supervisor::{Ending, Partition, Projection};
+use following::Following;
 use machine::{Machine, Outcome};
 
-/// What the live runners of a projection keep of the documents in memory, in bytes.
-const CACHE_BYTES: usize = 16 << 20;
+/// How long the checkpoint may stay behind what was read while no document changes, when other processes look at it.
+const UNSTORED: Duration = Duration::from_millis(200);
+
+/// How often it is looked whether a swap elsewhere is over.
+const HELD_BACK: Duration = Duration::from_millis(50);
 
 /// Follows the log for one partition until it is asked to stop or an error stops it.
 #[derive(Debug)]
@@ -29,25 +37,28 @@ pub(crate) struct Runner {
     projection: Arc<Projection>,
     partition: Arc<Partition>,
     stop: watch::Receiver<Option<Ending>>,
+    tenure: watch::Receiver<Tenure>,
     machine: Machine,
-    /// The right to write, once it was taken. It is never taken back from a newer owner.
+    /// The right to write, once it was taken. Without leases it is never taken back from a newer owner.
     owner: Option<Owner>,
     following: Option<Following>,
 }
 
-#[derive(Debug)]
-struct Following {
-    writer: Writer,
-    subscription: Box<dyn Subscription>,
+/// What comes next while the log is followed.
+enum Next {
+    Page(Result<LogPage, StoreError>),
+    Store,
+    Ended(Outcome),
 }
 
 impl Runner {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         projection: Arc<Projection>,
         partition: Arc<Partition>,
         stop: watch::Receiver<Option<Ending>>,
     ) -> Self {
-        Self { projection, partition, stop, machine: Machine::new(), owner: None, following: None }
+        let (tenure, machine) = (partition.tenure(), Machine::new(projection.sharing.is_some()));
+        Self { projection, partition, stop, tenure, machine, owner: None, following: None }
     }
 
     pub(crate) async fn run(mut self) {
@@ -55,15 +66,14 @@ impl Runner {
         self.publish();
         loop {
             let outcome = match self.machine.state() {
+                State::Waiting => self.wait().await,
                 State::Starting => self.start().await,
                 State::CatchingUp | State::Live => self.follow().await,
-                State::Retrying { after } => tokio::select! {
-                    biased;
-                    _ = asked(&mut self.stop) => Outcome::StopRequested,
-                    () = tokio::time::sleep(after) => Outcome::Waited,
-                },
+                State::HeldBack => self.wait_for_swap().await,
+                State::Retrying { after } => self.pause(after).await,
                 State::Stopped(_) => break,
             };
+            self.forget(&outcome);
             self.log(&outcome);
             self.machine.on(outcome, &*self.projection.policy);
             self.publish();
@@ -71,19 +81,54 @@ impl Runner {
         unended.0 = None;
     }
 
+    async fn wait(&mut self) -> Outcome {
+        tokio::select! {
+            biased;
+            _ = asked(&mut self.stop) => Outcome::StopRequested,
+            () = given(&mut self.tenure) => Outcome::Leased,
+        }
+    }
+
+    async fn pause(&mut self, pause: Duration) -> Outcome {
+        tokio::select! {
+            biased;
+            ended = ended(&mut self.stop, &mut self.tenure) => ended,
+            () = tokio::time::sleep(pause) => Outcome::Waited,
+        }
+    }
+
+    async fn wait_for_swap(&mut self) -> Outcome {
+        let Projection { name, sharing, .. } = &*self.projection;
+        let over = async {
+            loop {
+                tokio::time::sleep(HELD_BACK).await;
+                match sharing {
+                    Some(sharing) if sharing.is_swapping(name).await.unwrap_or(false) => {}
+                    _ => return,
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            ended = ended(&mut self.stop, &mut self.tenure) => ended,
+            () = over => Outcome::Waited,
+        }
+    }
+
     async fn start(&mut self) -> Outcome {
         self.following = None;
         let started = tokio::select! {
             biased;
-            _ = asked(&mut self.stop) => return Outcome::StopRequested,
-            started = start(&self.projection, self.partition.number, &mut self.owner) => started,
+            ended = ended(&mut self.stop, &mut self.tenure) => return ended,
+            started = Following::start(&self.projection, self.partition.number, &mut self.owner) => started,
         };
         match started {
             Err(error) => Outcome::Failed(error),
-            Ok((following, standing)) => {
-                if let Some(owner) = &self.owner {
-                    self.partition.started(owner.target.generation, &standing);
-                }
+            Ok(None) => Outcome::HeldBack,
+            // Another one may have the partition by now, and a newer token.
+            Ok(_) if !self.tenure.borrow().holds() => Outcome::LeaseLost,
+            Ok(Some((following, standing))) => {
+                self.partition.started(following.generation, &standing);
                 self.following = Some(following);
                 Outcome::Started { behind: standing.position < standing.head.position }
             }
@@ -92,36 +137,73 @@ impl Runner {
 
     /// One page. It is written to its end even when the runner is asked to stop meanwhile.
     async fn follow(&mut self) -> Outcome {
-        let Some(Following { writer, subscription }) = &mut self.following else {
+        let Some(Following { generation, writer, subscription, store_by }) = &mut self.following else {
             return Outcome::Waited;
         };
-        let page = tokio::select! {
+        let mut live = self.projection.live.subscribe();
+        let next = tokio::select! {
             biased;
-            _ = asked(&mut self.stop) => return Outcome::StopRequested,
-            page = subscription.next() => page,
+            ended = ended(&mut self.stop, &mut self.tenure) => Next::Ended(ended),
+            _ = live.wait_for(|live| live.is_some_and(|live| live > *generation)) => Next::Ended(Outcome::Replaced),
+            () = due(*store_by) => Next::Store,
+            page = subscription.next() => Next::Page(page),
         };
-        let written = match page {
-            Err(error) => Err(ProjectionError::Store(error)),
-            Ok(page) => {
+        let written = match next {
+            Next::Ended(outcome) => return outcome,
+            Next::Page(_) | Next::Store if !self.tenure.borrow().holds() => return Outcome::LeaseLost,
+            Next::Page(Err(error)) => Err(ProjectionError::Store(error)),
+            Next::Page(Ok(page)) => {
                 let Projection { fold, count, .. } = &*self.projection;
                 let share = Share { partition: self.partition.number, after: GlobalPosition::START };
+                let (scanned_to, more) = (page.scanned_to, page.more);
                 let planned = fold.plan_one(page.events, *count, share);
-                writer.write(planned, page.scanned_to).await.map(|()| (page.scanned_to, page.more))
+                let events = planned.plan.len();
+                let written = writer.write(planned, scanned_to).await;
+                written.map(|()| {
+                    self.partition.folded(events);
+                    self.partition.advanced(scanned_to);
+                    more
+                })
+            }
+            Next::Store => {
+                let position = subscription.position();
+                *store_by = None;
+                writer.store(position).await.map(|()| self.machine.state() == State::CatchingUp)
             }
         };
         self.partition.stored(writer.stored());
+        if writer.stored() == subscription.position() {
+            *store_by = None;
+        } else if self.projection.sharing.is_some() && store_by.is_none() {
+            *store_by = Some(Instant::now() + UNSTORED);
+        }
         match written {
             Err(error) => Outcome::Failed(error),
-            Ok((scanned_to, more)) => {
-                self.partition.advanced(scanned_to);
-                Outcome::Advanced { more }
+            Ok(more) => Outcome::Advanced { more },
+        }
+    }
+
+    /// What is no longer this runner's, or may not be.
+    fn forget(&mut self, outcome: &Outcome) {
+        let gone = match outcome {
+            Outcome::LeaseLost => true,
+            Outcome::Failed(ProjectionError::ReadModel(ReadModelError::Fenced { .. })) => {
+                self.projection.sharing.is_some()
             }
+            _ => false,
+        };
+        if gone {
+            self.owner = None;
+            self.following = None;
         }
     }
 
     fn publish(&self) {
         let ending = *self.stop.borrow();
         self.partition.publish(self.machine.state(), self.machine.attempts(), self.machine.error(), ending);
+        if matches!(self.machine.state(), State::Waiting | State::HeldBack | State::Stopped(_)) {
+            self.projection.changed.notify_one();
+        }
     }
 
     fn log(&self, outcome: &Outcome) {
@@ -138,34 +220,20 @@ async fn asked(stop: &mut watch::Receiver<Option<Ending>>) {
     let _ = stop.wait_for(Option::is_some).await;
 }
 
-async fn start(
-    projection: &Projection,
-    partition: u16,
-    owned: &mut Option<Owner>,
-) -> Result<(Following, Standing), ProjectionError> {
-    let Projection { name, fold, count, store, model, .. } = projection;
-    let generation = model.open(name, *count).await?;
-    let held = match &*owned {
-        None => None,
-        Some(owner) => match owner.checkpoint(&**model).await {
-            Ok(checkpoint) if owner.target.generation == generation => Some((owner.clone(), checkpoint)),
-            Ok(_) => None,
-            // Generations only ever rise, unless the sink has lost everything. Where one above ours is live, somebody
-            // else has swapped it in and owns it.
-            Err(ReadModelError::NotFound { generation: gone }) if generation < gone => None,
-            Err(error) => return Err(error.into()),
-        },
-    };
-    let (owner, checkpoint) = match held {
-        Some(held) => held,
-        None => Owner::take(&**model, projection.target(generation, partition)).await?,
-    };
-    *owned = Some(owner.clone());
-    let standing = verify(store, &owner.target, checkpoint).await?;
-    let subscription = store.subscribe(standing.position, fold.filter()).await?;
-    let cache = Cache::new(CACHE_BYTES / usize::from(count.get()));
-    let writer = Writer::new(Arc::clone(store), Arc::clone(model), owner, &standing, cache);
-    Ok((Following { writer, subscription }, standing))
+/// Waits until the runner is to stop, or to leave its partition to others.
+async fn ended(stop: &mut watch::Receiver<Option<Ending>>, tenure: &mut watch::Receiver<Tenure>) -> Outcome {
+    tokio::select! {
+        biased;
+        () = asked(stop) => Outcome::StopRequested,
+        () = over(tenure) => Outcome::LeaseLost,
+    }
+}
+
+async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Makes an end that the runner did not come to by itself visible: nobody waits for it in vain.

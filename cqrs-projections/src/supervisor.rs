@@ -5,23 +5,31 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cqrs_core::{EventStore, GlobalPosition, InvalidName, InvalidPartitions, Partitions, ProjectionName, ReadModel};
+use cqrs_core::{
+    EventStore, GlobalPosition, InvalidName, InvalidPartitions, LeaseStore, Partitions, ProjectionName, ReadModel,
+};
 
+mod lag;
 mod partition;
 mod progress;
 mod projection;
+mod rate;
 mod status;
 mod wait;
 
 pub(crate) use partition::{Ending, Partition};
 pub(crate) use projection::Projection;
-pub use status::{PartitionStatus, ProjectionState, ProjectionStatus, StopReason};
+pub use status::{PartitionOwner, PartitionStatus, ProjectionState, ProjectionStatus, StopReason};
 pub use wait::{Lagging, WaitError};
 
 use crate::batch::{Fold, Folding};
 use crate::error_policy::{ErrorPolicy, RetryTransient};
 use crate::projector::Projector;
 use crate::rebuild::Rebuild;
+use crate::sharing::Sharing;
+
+/// How long a partition may stand still when its process dies, unless told.
+const LEASE_TIME: Duration = Duration::from_secs(10);
 
 /// How long [`Projections::start`] waits for the first attempt of each.
 const FIRST_ATTEMPT: Duration = Duration::from_secs(5);
@@ -48,6 +56,9 @@ pub struct Projections {
     store: Arc<dyn EventStore>,
     added: Vec<Added>,
     policy: Arc<dyn ErrorPolicy>,
+    leases: Option<Arc<dyn LeaseStore>>,
+    lease_time: Duration,
+    label: String,
 }
 
 struct Added {
@@ -60,7 +71,7 @@ struct Added {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// No projection can have this name.
+    /// No projection can have this name, or no process this label.
     #[error(transparent)]
     InvalidName(#[from] InvalidName),
     /// Two projections have the same name.
@@ -82,7 +93,14 @@ pub enum StartError {
 impl Projections {
     /// No projections yet.
     pub fn new(store: impl EventStore) -> Self {
-        Self { store: Arc::new(store), added: Vec::new(), policy: Arc::new(RetryTransient::default()) }
+        Self {
+            store: Arc::new(store),
+            added: Vec::new(),
+            policy: Arc::new(RetryTransient::default()),
+            leases: None,
+            lease_time: LEASE_TIME,
+            label: std::process::id().to_string(),
+        }
     }
 
     /// Adds a projection. Its name keys the documents, the checkpoint and the generations in the read model, and is
@@ -99,6 +117,43 @@ impl Projections {
         self
     }
 
+    /// Shares the partitions of these projections with the other processes that run the same ones with the same leases and the
+    /// same read models. Each process writes a fair share; when one joins, leaves or dies, the others adjust.
+    ///
+    /// Without leases, one process writes all partitions, and the last one that was started is the one. With them:
+    ///
+    /// - a partition has one writer at a time. What a process that was paused still sends is refused by the sink, so
+    ///   that nothing is missed or folded twice whatever the leases do;
+    /// - [`stop`](Running::stop) hands the partitions over at once, and so does a process that joins or leaves. Those of a process
+    ///   that is killed, paused or cut off are written by others before the [lease time](Self::lease_time) is over;
+    /// - a partition that an error has stopped stays with its process, which shows the error in its status; the others
+    ///   take it when that process ends;
+    /// - a process whose projector has another number of partitions than the documents (a newer version that waits for
+    ///   its [rebuild](Running::rebuild), an older one after it) takes no part until that has changed;
+    /// - a rebuild in one process is followed by all others.
+    ///
+    /// The leases are kept by the names of the projections: processes that fill other read models under the same names need another
+    /// lease store (in PostgreSQL, another schema).
+    pub fn leases(mut self, store: impl LeaseStore) -> Self {
+        self.leases = Some(Arc::new(store));
+        self
+    }
+
+    /// How long the documents of a partition may stand still at most when its process dies; 10 s unless told, at least
+    /// 100 ms. Leases are renewed eight times as often, and are lost when the lease store does not answer for three
+    /// quarters of the time.
+    pub fn lease_time(mut self, time: Duration) -> Self {
+        self.lease_time = time;
+        self
+    }
+
+    /// What the name of this process begins with, where others see it as the owner of partitions: its machine, say. At most
+    /// 95 ASCII characters without spaces; the number of the process unless told.
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
     /// Starts a runner for each partition of each projection.
     ///
     /// Returns when each has opened its read model and verified its checkpoint, or failed in its first attempt (or after
@@ -106,8 +161,12 @@ impl Projections {
     /// [status](Running::status) tells why, and a [rebuild](Running::rebuild) may be the cure.
     ///
     /// # Errors
-    /// [`StartError`] when a name is invalid or used twice, or a number of partitions is invalid.
+    /// [`StartError`] when a name or the [label](Self::label) is invalid, a name is used twice, or a number of partitions is invalid.
     pub async fn start(self) -> Result<Running, StartError> {
+        let sharing = match self.leases {
+            Some(leases) => Some(Sharing::new(leases, self.label, self.lease_time)?),
+            None => None,
+        };
         let mut names = HashSet::new();
         let mut projections = Vec::with_capacity(self.added.len());
         for Added { name, fold, model } in self.added {
@@ -120,17 +179,17 @@ impl Projections {
                 Err(source) => return Err(StartError::InvalidPartitions { name, source }),
             };
             let (store, policy) = (Arc::clone(&self.store), Arc::clone(&self.policy));
-            projections.push(Arc::new(Projection::new(name, fold, count, store, model, policy)));
+            projections.push(Arc::new(Projection::new(name, fold, count, store, model, policy, sharing.clone())));
         }
         let running = Running { store: self.store, projections };
-        running.projections.iter().for_each(Projection::resume);
+        running.projections.iter().for_each(Projection::start);
         let tried = running.projections.iter().map(|projection| projection.tried());
         let _ = tokio::time::timeout(FIRST_ATTEMPT, futures::future::join_all(tried)).await;
         Ok(running)
     }
 }
 
-/// Projections that run until they are stopped, or this is dropped.
+/// Projections that run until they are stopped, or this is dropped: then all ends at once, and leases run out by themselves.
 pub struct Running {
     store: Arc<dyn EventStore>,
     projections: Vec<Arc<Projection>>,
@@ -139,7 +198,9 @@ pub struct Running {
 impl Running {
     /// Waits until every projection reflects the log up to `position`: read your own writes.
     ///
-    /// A rebuild does not interrupt it: what was reached stays reached when the new generation goes live.
+    /// A rebuild does not interrupt it: what was reached stays reached when the new generation goes live. Partitions that
+    /// other processes write count as well: their checkpoints in the read model are asked for, so that it may take a moment
+    /// longer, and that an error that has stopped one elsewhere is a timeout here.
     ///
     /// # Errors
     /// [`WaitError::Timeout`] names those that lag, [`WaitError::Stopped`] the first that has stopped before `position`.
@@ -159,8 +220,8 @@ impl Running {
 
     /// Where each projection stands, in the order in which they were added.
     pub async fn status(&self) -> Vec<ProjectionStatus> {
-        let head = self.store.head().await.ok().map(|head| head.position);
-        self.projections.iter().map(|projection| projection.status(head)).collect()
+        let head = self.store.head().await.ok();
+        futures::future::join_all(self.projections.iter().map(|projection| projection.status(head.as_ref()))).await
     }
 
     /// Folds the whole log again into a new generation, beside the live one, and makes it the live one. Nothing happens
@@ -170,7 +231,8 @@ impl Running {
         Rebuild::new(name, self.find(name).cloned())
     }
 
-    /// Stops all projections. Each finishes the batch that it is writing; a rebuild is cancelled.
+    /// Stops all projections. Each partition finishes the batch that it is writing and gives its lease back; a rebuild is
+    /// cancelled.
     pub async fn stop(self) {
         futures::future::join_all(self.projections.iter().map(|projection| projection.stop())).await;
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use cqrs_core::{Generation, LiveGeneration, ReadModelError};
+use cqrs_core::{Generation, Lease, LiveGeneration, ReadModelError, StoreError};
 use futures::future::try_join_all;
 use tokio::sync::{OwnedMutexGuard, watch};
 
@@ -13,10 +13,16 @@ use super::progress::Observer;
 use super::retries::Retries;
 use crate::error::ProjectionError;
 use crate::runner::Owner;
+use crate::sharing::Kept;
 use crate::supervisor::{Ending, Projection};
 
-/// `None` when it was cancelled.
-type Failed = Option<ProjectionError>;
+/// Why there is no new generation.
+pub(super) enum Failed {
+    Cancelled,
+    /// Another process rebuilds the projection.
+    RunningElsewhere,
+    Error(ProjectionError),
+}
 
 pub(super) async fn rebuild(
     projection: Arc<Projection>,
@@ -27,10 +33,26 @@ pub(super) async fn rebuild(
 ) -> Result<Rebuilt, Failed> {
     let _shown = Shown::new(&projection);
     observer.begin();
-    let begun = begin(&projection, &mut cancelled).await?;
-    let mut fill = Fill::new(&projection, observer, batch, begun);
-    let done = match unless(&mut cancelled, fill.catch_up()).await {
-        Ok(()) => swap(&projection, &mut fill, begun, &mut cancelled).await,
+    let alone = Alone::take(&projection, Lease::Rebuild).await.map_err(|error| Failed::Error(error.into()))?;
+    let Some(alone) = alone else {
+        return Err(Failed::RunningElsewhere);
+    };
+    let rebuilt = fill_and_swap(&projection, observer, batch, &alone, &mut cancelled).await;
+    alone.give_back().await;
+    rebuilt
+}
+
+async fn fill_and_swap(
+    projection: &Arc<Projection>,
+    observer: Observer,
+    batch: usize,
+    alone: &Alone,
+    cancelled: &mut watch::Receiver<bool>,
+) -> Result<Rebuilt, Failed> {
+    let begun = begin(projection, cancelled).await?;
+    let mut fill = Fill::new(projection, observer, batch, begun);
+    let done = match unless(cancelled, fill.catch_up()).await {
+        Ok(()) => swap(projection, &mut fill, begun, alone, cancelled).await,
         Err(failed) => Err(failed),
     };
     match done {
@@ -39,8 +61,35 @@ pub(super) async fn rebuild(
             Ok(Rebuilt { generation: begun, events, elapsed })
         }
         Err(failed) => {
-            discard(&projection, begun).await;
+            discard(projection, begun).await;
             Err(failed)
+        }
+    }
+}
+
+/// The certainty that no other process does the same, where partitions are shared.
+struct Alone(Option<Kept>, Lease);
+
+impl Alone {
+    /// `None` when another process is at it.
+    async fn take(projection: &Projection, lease: Lease) -> Result<Option<Self>, StoreError> {
+        let Some(sharing) = &projection.sharing else {
+            return Ok(Some(Self(None, lease)));
+        };
+        let kept = Kept::take(sharing, &projection.name, lease).await?;
+        Ok(kept.map(|kept| Self(Some(kept), lease)))
+    }
+
+    fn check(&self) -> Result<(), Failed> {
+        match &self.0 {
+            Some(kept) if !kept.holds() => Err(Failed::Error(ProjectionError::LeaseLost { lease: self.1 })),
+            _ => Ok(()),
+        }
+    }
+
+    async fn give_back(self) {
+        if let Some(kept) = self.0 {
+            kept.give_back().await;
         }
     }
 }
@@ -69,19 +118,27 @@ async fn begin_once(projection: &Projection) -> Result<Generation, ReadModelErro
 }
 
 /// Pauses the runners, fills the rest, and makes the new generation the live one. The runners go on in any case, with
-/// whatever generation is live then, unless they were not running before either.
+/// whatever generation is live then, unless they were not running before either. Those of other processes notice by
+/// themselves: the fences end them, and they do not start again as long as the lease of the swap is held.
 async fn swap(
     projection: &Arc<Projection>,
     fill: &mut Fill<'_>,
     generation: Generation,
+    alone: &Alone,
     cancelled: &mut watch::Receiver<bool>,
 ) -> Result<(), Failed> {
+    let swapping = unless(cancelled, take_swap(projection, fill)).await?;
     let were_running = projection.end(Ending::Pause).await;
     let filled = unless(cancelled, fill_rest(projection, fill)).await;
     let swapped = match filled {
-        Ok(former) => make_live(projection, generation, cancelled).await.map(|()| former),
+        Ok(former) => match alone.check().and_then(|()| swapping.check()) {
+            Ok(()) => make_live(projection, generation, cancelled).await.map(|()| former),
+            Err(failed) => Err(failed),
+        },
         Err(failed) => Err(failed),
     };
+    swapping.give_back().await;
+    projection.changed.notify_one();
     match swapped {
         Ok(_) => projection.resume(),
         Err(_) => projection.resume_if(|partition| were_running.contains(&partition)),
@@ -92,6 +149,18 @@ async fn swap(
         tracing::warn!(projection = %projection.name, %error, "generation {former} is left for the next rebuild to drop");
     }
     Ok(())
+}
+
+async fn take_swap(projection: &Projection, fill: &mut Fill<'_>) -> Result<Alone, ProjectionError> {
+    loop {
+        let failed = match Alone::take(projection, Lease::Swap).await {
+            Ok(Some(swapping)) => return Ok(swapping),
+            // A rebuild that died has left it behind.
+            Ok(None) => ProjectionError::LeaseLost { lease: Lease::Swap },
+            Err(error) => error.into(),
+        };
+        fill.retries.failed(failed).await?;
+    }
 }
 
 /// Nobody writes the live generation from now on. The new one comes to the end of the log, and so is not behind it.
@@ -157,8 +226,8 @@ async fn unless<T>(
 ) -> Result<T, Failed> {
     tokio::select! {
         biased;
-        _ = cancelled.wait_for(|cancelled| *cancelled) => Err(None),
-        done = work => done.map_err(Some),
+        _ = cancelled.wait_for(|cancelled| *cancelled) => Err(Failed::Cancelled),
+        done = work => done.map_err(Failed::Error),
     }
 }
 

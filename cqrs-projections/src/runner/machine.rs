@@ -14,12 +14,16 @@ mod tests;
 /// What the runner is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
+    /// Wait for the lease of the partition.
+    Waiting,
     /// Open the sink, own the target, verify the checkpoint, subscribe.
     Starting,
     /// Fetch a page, fold it, write it; more is known to come.
     CatchingUp,
     /// The same at the end of the log.
     Live,
+    /// Another generation is being made the live one: wait a moment, then start again.
+    HeldBack,
     /// Wait, then start again.
     Retrying { after: Duration },
     /// Nothing any more.
@@ -29,8 +33,16 @@ pub(crate) enum State {
 /// What came of it.
 #[derive(Debug)]
 pub(crate) enum Outcome {
+    /// The partition is this process's to write.
+    Leased,
+    /// It is no longer: the lease was taken, was given back, or ran out.
+    LeaseLost,
     /// The checkpoint was verified and the subscription stands.
     Started { behind: bool },
+    /// Another generation is being made the live one.
+    HeldBack,
+    /// Another generation is the live one.
+    Replaced,
     /// A page was written.
     Advanced { more: bool },
     /// It failed.
@@ -41,8 +53,18 @@ pub(crate) enum Outcome {
     StopRequested,
 }
 
+/// How long the holder of a lease leaves to others that are still at its partition.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// What a former owner or a rebuild elsewhere leads to: for the holder of the lease no reason to stop.
+const fn comes_from_others(error: &ProjectionError) -> bool {
+    matches!(error, ProjectionError::ReadModel(ReadModelError::Fenced { .. } | ReadModelError::NotFound { .. }))
+}
+
 #[derive(Debug)]
 pub(crate) struct Machine {
+    /// Whether the partition is shared by lease: who holds the lease takes the target back from whoever has it.
+    shared: bool,
     state: State,
     /// Failures in a row, without a page written in between.
     attempts: u32,
@@ -52,8 +74,9 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    pub(crate) const fn new() -> Self {
-        Self { state: State::Starting, attempts: 0, error: None, reloaded: false }
+    pub(crate) const fn new(shared: bool) -> Self {
+        let state = if shared { State::Waiting } else { State::Starting };
+        Self { shared, state, attempts: 0, error: None, reloaded: false }
     }
 
     pub(crate) const fn state(&self) -> State {
@@ -74,12 +97,14 @@ impl Machine {
             _ if matches!(self.state, State::Stopped(_)) => self.state,
             Outcome::Started { behind: true } | Outcome::Advanced { more: true } => State::CatchingUp,
             Outcome::Started { behind: false } | Outcome::Advanced { more: false } => State::Live,
-            Outcome::Waited => State::Starting,
+            Outcome::Leased | Outcome::Waited | Outcome::Replaced => State::Starting,
+            Outcome::LeaseLost => State::Waiting,
+            Outcome::HeldBack => State::HeldBack,
             Outcome::StopRequested => State::Stopped(StopReason::Requested),
             Outcome::Failed(ref error) => self.failed(error, policy),
         };
         match outcome {
-            Outcome::Advanced { .. } => {
+            Outcome::Advanced { .. } | Outcome::LeaseLost | Outcome::Replaced => {
                 self.attempts = 0;
                 self.reloaded = false;
             }
@@ -95,6 +120,13 @@ impl Machine {
             error
             && !self.reloaded
         {
+            self.reloaded = true;
+            return State::Starting;
+        }
+        if self.shared && comes_from_others(error) {
+            if self.reloaded {
+                return State::Retrying { after: AGAIN };
+            }
             self.reloaded = true;
             return State::Starting;
         }

@@ -83,6 +83,15 @@ impl Writer {
         }
     }
 
+    /// Stores a checkpoint at a position up to which nothing remains to be done, for other processes to see.
+    pub(crate) async fn store(&mut self, position: GlobalPosition) -> Result<(), ProjectionError> {
+        match event_at(&*self.store, position).await? {
+            Some(event) => self.advance(position, event).await,
+            // A hole in the log: a later page ends at an event.
+            None => Ok(()),
+        }
+    }
+
     /// No document changed: the checkpoint is stored now and then only.
     async fn settle(
         &mut self,
@@ -92,11 +101,7 @@ impl Writer {
         let far = |position: GlobalPosition| position.get() >= self.stored.get() + UNSTORED_POSITIONS;
         match last {
             Some((position, event)) if far(position) => self.advance(position, event).await,
-            _ if far(scanned_to) => match event_at(&*self.store, scanned_to).await? {
-                Some(event) => self.advance(scanned_to, event).await,
-                // A hole in the log: a later page ends at an event.
-                None => Ok(()),
-            },
+            _ if far(scanned_to) => self.store(scanned_to).await,
             _ => Ok(()),
         }
     }

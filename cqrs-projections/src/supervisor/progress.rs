@@ -2,6 +2,7 @@
 
 use cqrs_core::{Generation, GlobalPosition};
 
+use super::rate::Rate;
 use super::status::ProjectionState;
 use crate::error::ProjectionError;
 
@@ -16,10 +17,15 @@ pub(crate) struct Progress {
     pub(crate) stored: GlobalPosition,
     pub(crate) error: Option<ProjectionError>,
     pub(crate) attempts: u32,
+    /// Failures that were followed by another attempt, in all.
+    pub(crate) retries: u64,
+    pub(crate) rate: Rate,
+    /// Whether the runner may be about to write.
+    pub(crate) working: bool,
 }
 
 impl Progress {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             state: ProjectionState::Starting,
             generation: None,
@@ -27,6 +33,9 @@ impl Progress {
             stored: GlobalPosition::START,
             error: None,
             attempts: 0,
+            retries: 0,
+            rate: Rate::default(),
+            working: false,
         }
     }
 
@@ -37,6 +46,15 @@ impl Progress {
         self.position = if kept { position.max(self.position.min(head)) } else { position };
         self.generation = Some(generation);
         self.stored = position;
+    }
+
+    /// Another process's checkpoint was read. Tells whether it says anything new.
+    pub(crate) fn seen(&mut self, generation: Generation, position: GlobalPosition) -> bool {
+        let before = (self.generation, self.position);
+        self.position = if self.generation == Some(generation) { self.position.max(position) } else { position };
+        self.generation = Some(generation);
+        self.stored = position;
+        before != (self.generation, self.position)
     }
 
     /// Everything up to `position` is in the documents.
@@ -80,5 +98,17 @@ mod tests {
         progress.started(Generation::FIRST, at(5), at(9));
         progress.started(Generation::new(2), at(8), at(9));
         assert_eq!((progress.position, progress.generation), (at(8), Some(Generation::new(2))));
+    }
+
+    #[test]
+    fn what_is_seen_of_others_does_not_go_back() {
+        let mut progress = Progress::new();
+        assert!(progress.seen(Generation::FIRST, at(5)));
+        assert!(!progress.seen(Generation::FIRST, at(5)));
+        progress.started(Generation::FIRST, at(5), at(9));
+        progress.advanced(at(9));
+        assert!(!progress.seen(Generation::FIRST, at(7)), "another one goes on from the checkpoint");
+        assert_eq!(progress.position, at(9));
+        assert!(progress.seen(Generation::new(2), at(8)));
     }
 }

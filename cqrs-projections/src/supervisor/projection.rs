@@ -1,17 +1,27 @@
 //! One projection: what it is made of, its tasks, and where it stands.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use cqrs_core::{EventStore, Generation, GlobalPosition, Partitions, ProjectionName, ReadModel, Target};
-use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use cqrs_core::{
+    EventStore, Generation, GlobalPosition, Head, MemberId, Partitions, ProjectionName, ReadModel, Target,
+};
+use tokio::sync::{Notify, watch};
+use tokio::task::{AbortHandle, JoinHandle};
 
+use super::lag;
 use super::partition::{Ending, Partition, RunnerTask};
 use super::status::{ProjectionState, ProjectionStatus, StopReason};
 use crate::batch::Fold;
+use crate::error::ProjectionError;
 use crate::error_policy::ErrorPolicy;
+use crate::sharing::{Share, Sharing, Tenure, follow_others, look_at_others};
+
+/// How long a status waits for the sink to tell where the partitions of others stand.
+const LOOK: Duration = Duration::from_secs(1);
 
 pub(crate) struct Projection {
     pub(crate) name: ProjectionName,
@@ -21,6 +31,17 @@ pub(crate) struct Projection {
     pub(crate) model: Arc<dyn ReadModel>,
     pub(crate) policy: Arc<dyn ErrorPolicy>,
     pub(crate) partitions: Vec<Arc<Partition>>,
+    /// With whom the partitions are shared; `None` when all are this process's.
+    pub(crate) sharing: Option<Sharing>,
+    /// Where they are shared: the live generation that was opened, who writes which partition as far as was seen, and
+    /// whether anything was seen yet.
+    pub(crate) live: watch::Sender<Option<Generation>>,
+    pub(crate) holders: watch::Sender<BTreeMap<u16, MemberId>>,
+    pub(crate) looked: watch::Sender<bool>,
+    /// Something has changed that the sharing is to look at.
+    pub(crate) changed: Notify,
+    /// How many wait for positions.
+    pub(crate) waiting: watch::Sender<usize>,
     /// Held by the rebuild that is running.
     pub(crate) rebuild: Arc<tokio::sync::Mutex<()>>,
     pub(crate) rebuilding: AtomicBool,
@@ -32,7 +53,15 @@ struct Tasks {
     /// By partition.
     runners: Vec<Option<RunnerTask>>,
     rebuild: Option<RebuildTask>,
+    share: Option<ShareTask>,
     closed: bool,
+}
+
+#[derive(Debug)]
+struct ShareTask {
+    stop: watch::Sender<bool>,
+    share: JoinHandle<()>,
+    follow_others: JoinHandle<()>,
 }
 
 #[derive(Debug)]
@@ -49,7 +78,9 @@ impl Projection {
         store: Arc<dyn EventStore>,
         model: Arc<dyn ReadModel>,
         policy: Arc<dyn ErrorPolicy>,
+        sharing: Option<Sharing>,
     ) -> Self {
+        let tenure = if sharing.is_some() { Tenure::None } else { Tenure::Always };
         Self {
             name,
             fold,
@@ -57,7 +88,13 @@ impl Projection {
             store,
             model,
             policy,
-            partitions: count.all().map(|number| Arc::new(Partition::new(number))).collect(),
+            partitions: count.all().map(|number| Arc::new(Partition::new(number, tenure))).collect(),
+            sharing,
+            live: watch::Sender::default(),
+            holders: watch::Sender::default(),
+            looked: watch::Sender::default(),
+            changed: Notify::new(),
+            waiting: watch::Sender::default(),
             rebuild: Arc::default(),
             rebuilding: AtomicBool::new(false),
             tasks: Mutex::default(),
@@ -66,6 +103,17 @@ impl Projection {
 
     pub(crate) fn target(&self, generation: Generation, partition: u16) -> Target {
         Target { projection: self.name.clone(), generation, partition }
+    }
+
+    /// Starts the runners, or the sharing that starts them.
+    pub(crate) fn start(self: &Arc<Self>) {
+        let Some(sharing) = &self.sharing else {
+            return self.resume();
+        };
+        let (stop, stopped) = watch::channel(false);
+        let share = tokio::spawn(Share::new(Arc::clone(self), sharing.clone()).run(stopped));
+        let follow_others = tokio::spawn(follow_others(Arc::clone(self)));
+        self.tasks().share = Some(ShareTask { stop, share, follow_others });
     }
 
     /// Starts the runners of all partitions that have none, unless the projection was closed.
@@ -81,7 +129,7 @@ impl Projection {
         }
         tasks.runners.resize_with(self.partitions.len(), || None);
         for (runner, partition) in tasks.runners.iter_mut().zip(&self.partitions) {
-            if wanted(partition.number) {
+            if wanted(partition.number) && runner.as_ref().is_none_or(RunnerTask::is_over) {
                 *runner = Some(RunnerTask::start(self, partition));
             }
         }
@@ -134,6 +182,13 @@ impl Projection {
         }
         let _cleaned = self.rebuild.lock().await;
         self.end(Ending::Stop).await;
+        // Until now the leases were kept.
+        let share = self.tasks().share.take();
+        if let Some(ShareTask { stop, share, follow_others }) = share {
+            follow_others.abort();
+            stop.send_replace(true);
+            let _ = share.await;
+        }
         self.stopped();
     }
 
@@ -144,6 +199,10 @@ impl Projection {
         if let Some(rebuild) = tasks.rebuild.take() {
             rebuild.abort.abort();
         }
+        if let Some(ShareTask { share, follow_others, .. }) = tasks.share.take() {
+            share.abort();
+            follow_others.abort();
+        }
         tasks.runners.drain(..).flatten().for_each(RunnerTask::abort);
         drop(tasks);
         self.stopped();
@@ -151,6 +210,9 @@ impl Projection {
 
     /// Waits until each runner has tried to start once.
     pub(crate) async fn tried(&self) {
+        if self.sharing.is_some() {
+            let _ = self.looked.subscribe().wait_for(|looked| *looked).await;
+        }
         futures::future::join_all(self.partitions.iter().map(|partition| partition.tried())).await;
     }
 
@@ -160,9 +222,22 @@ impl Projection {
         positions.min().unwrap_or(GlobalPosition::START)
     }
 
-    pub(crate) fn status(&self, head: Option<GlobalPosition>) -> ProjectionStatus {
-        let partitions = self.partitions.iter().map(|partition| partition.status(head)).collect();
+    pub(crate) async fn status(&self, head: Option<&Head>) -> ProjectionStatus {
+        if self.sharing.is_some() {
+            // What is not answered in time is as it was seen before.
+            let _ = tokio::time::timeout(LOOK, look_at_others(self)).await;
+        }
+        let holders = self.holders.borrow().clone();
+        let of = |partition: &Arc<Partition>| partition.status(holders.get(&partition.number));
+        let mut partitions: Vec<_> = self.partitions.iter().map(of).collect();
+        lag::measure(&*self.store, head, &mut partitions).await;
+        let head = head.map(|head| head.position);
         ProjectionStatus::new(self.name.clone(), partitions, head, self.rebuilding.load(Ordering::Relaxed))
+    }
+
+    /// There is nothing to run as long as the read model does not open.
+    pub(crate) fn unopened(&self, error: &ProjectionError, attempts: u32, retry: Option<Duration>) {
+        self.partitions.iter().for_each(|partition| partition.unopened(error, attempts, retry));
     }
 
     /// Nothing runs any more.

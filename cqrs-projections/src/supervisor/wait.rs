@@ -59,6 +59,8 @@ pub(super) async fn wait_for(
     position: GlobalPosition,
     timeout: Duration,
 ) -> Result<(), WaitError> {
+    // As long as somebody waits, the partitions of other processes are looked at.
+    let _waiting: Vec<_> = projections.clone().map(Waiting::new).collect();
     let each = projections.clone().flat_map(|one| one.partitions.iter().map(move |part| reached(one, part, position)));
     let each = futures::future::try_join_all(each);
     let Ok(reached) = tokio::time::timeout(timeout, each).await else {
@@ -66,6 +68,22 @@ pub(super) async fn wait_for(
         return Err(WaitError::Timeout { position, lagging: behind.filter(|one| one.at < position).collect() });
     };
     reached.map(drop)
+}
+
+/// One who waits.
+struct Waiting<'a>(&'a Projection);
+
+impl<'a> Waiting<'a> {
+    fn new(projection: &'a Arc<Projection>) -> Self {
+        projection.waiting.send_modify(|count| *count += 1);
+        Self(projection)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.send_modify(|count| *count -= 1);
+    }
 }
 
 async fn reached(projection: &Projection, partition: &Partition, position: GlobalPosition) -> Result<(), WaitError> {

@@ -10,4 +10,5 @@ mod partitions;
 mod rebuilding;
 mod recovery;
 mod running;
+mod sharing;
 mod testing;

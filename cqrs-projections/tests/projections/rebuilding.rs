@@ -113,9 +113,12 @@ async fn what_was_reached_stays_reached_across_the_swap() {
     // The runner can read nothing from the log after the swap: it must know where the new generation stands.
     let gate = store.faults.gate("page");
     running.rebuild(NAME).await.unwrap();
-    gate.reached().await;
-    assert_eq!(running.status().await[0].generation, Some(Generation::new(2)));
+    until("the runner knows the new generation", || async {
+        running.status().await[0].generation == Some(Generation::new(2))
+    })
+    .await;
     running.wait_for(reached, std::time::Duration::ZERO).await.unwrap();
+    drop(gate);
 }
 
 #[tokio::test]

@@ -15,11 +15,28 @@ fn out_of_sequence() -> Outcome {
     Outcome::Failed(ReadModelError::OutOfSequence { from, actual }.into())
 }
 
-fn after(outcomes: impl IntoIterator<Item = Outcome>) -> Machine {
+fn run(mut machine: Machine, outcomes: impl IntoIterator<Item = Outcome>) -> Machine {
     let policy = RetryTransient::new(Backoff::new(Duration::from_millis(10), Duration::from_millis(80)));
-    let mut machine = Machine::new();
     outcomes.into_iter().for_each(|outcome| machine.on(outcome, &policy));
     machine
+}
+
+fn after(outcomes: impl IntoIterator<Item = Outcome>) -> Machine {
+    run(Machine::new(false), outcomes)
+}
+
+/// A machine that shares its partition, and holds the lease.
+fn leased_and(outcomes: impl IntoIterator<Item = Outcome>) -> Machine {
+    run(run(Machine::new(true), [Outcome::Leased]), outcomes)
+}
+
+fn fenced() -> Outcome {
+    let token = FencingToken::new(1);
+    Outcome::Failed(ReadModelError::Fenced { stored: token, offered: token }.into())
+}
+
+fn gone() -> Outcome {
+    Outcome::Failed(ReadModelError::NotFound { generation: cqrs_core::Generation::FIRST }.into())
 }
 
 fn wait(machine: &Machine) -> Duration {
@@ -79,7 +96,6 @@ fn a_batch_out_of_sequence_reloads_the_checkpoint_once() {
 
 #[test]
 fn a_generation_that_is_gone_is_looked_for_once() {
-    let gone = || Outcome::Failed(ReadModelError::NotFound { generation: cqrs_core::Generation::FIRST }.into());
     assert_eq!(after([Outcome::Started { behind: true }, gone()]).state(), State::Starting);
     assert_eq!(after([Outcome::Started { behind: true }, gone(), gone()]).state(), STOPPED_BY_ERROR);
 }
@@ -117,11 +133,11 @@ fn no_policy_can_make_it_go_on_where_going_on_would_be_wrong() {
         },
     ];
     for error in fatal {
-        let mut machine = Machine::new();
+        let mut machine = Machine::new(false);
         machine.on(Outcome::Failed(error.clone()), &Stubborn);
         assert_eq!(machine.state(), STOPPED_BY_ERROR, "{error}");
     }
-    let mut machine = Machine::new();
+    let mut machine = Machine::new(false);
     machine.on(Outcome::Failed(StoreError::Corrupt { what: "it".to_owned() }.into()), &Stubborn);
     assert_eq!(machine.state(), State::Retrying { after: Duration::ZERO });
 }
@@ -133,4 +149,68 @@ fn stopped_is_the_end() {
     assert_eq!(after([transient(), Outcome::StopRequested]).state(), requested);
     let after_all = [Outcome::StopRequested, Outcome::Started { behind: true }, transient(), Outcome::Waited];
     assert_eq!(after(after_all).state(), requested);
+}
+
+#[test]
+fn who_shares_waits_for_the_lease_first() {
+    assert_eq!(run(Machine::new(true), []).state(), State::Waiting);
+    assert_eq!(leased_and([]).state(), State::Starting);
+    assert_eq!(leased_and([Outcome::Started { behind: true }]).state(), CATCHING_UP);
+    assert_eq!(run(Machine::new(true), [Outcome::StopRequested]).state(), State::Stopped(StopReason::Requested));
+}
+
+#[test]
+fn without_the_lease_it_waits_whatever_it_was_doing() {
+    let doing = [
+        vec![],
+        vec![Outcome::Started { behind: true }],
+        vec![Outcome::Started { behind: false }],
+        vec![Outcome::HeldBack],
+        vec![transient()],
+    ];
+    for before in doing {
+        let machine = run(leased_and(before), [Outcome::LeaseLost]);
+        assert_eq!((machine.state(), machine.attempts()), (State::Waiting, 0));
+        assert_eq!(run(machine, [Outcome::Leased]).state(), State::Starting, "and starts anew when it gets it again");
+    }
+    let stopped =
+        run(leased_and([Outcome::Failed(StoreError::Fenced { stored: 2, offered: 1 }.into())]), [Outcome::LeaseLost]);
+    assert_eq!(stopped.state(), STOPPED_BY_ERROR, "unless it has stopped");
+}
+
+#[test]
+fn the_holder_of_the_lease_takes_its_target_back() {
+    for others in [fenced, gone] {
+        assert_eq!(leased_and([Outcome::Started { behind: true }, others()]).state(), State::Starting);
+        let again = leased_and([others(), Outcome::Started { behind: true }, others()]);
+        assert_eq!(
+            again.state(),
+            State::Retrying { after: AGAIN },
+            "not in a hurry, so that two do not chase each other"
+        );
+        assert_eq!(run(again, [Outcome::Waited]).state(), State::Starting);
+        let progress = [others(), Outcome::Started { behind: true }, Outcome::Advanced { more: true }, others()];
+        assert_eq!(leased_and(progress).state(), State::Starting);
+        assert_eq!(leased_and([others(), Outcome::LeaseLost, Outcome::Leased, others()]).state(), State::Starting);
+    }
+}
+
+#[test]
+fn a_swap_holds_it_back_until_it_is_over() {
+    let held_back = leased_and([Outcome::HeldBack]);
+    assert_eq!(held_back.state(), State::HeldBack);
+    assert_eq!(run(held_back, [Outcome::Waited]).state(), State::Starting);
+    assert_eq!(leased_and([Outcome::Started { behind: false }, Outcome::Replaced]).state(), State::Starting);
+}
+
+#[test]
+fn what_is_wrong_with_the_documents_stops_the_holder_of_the_lease_as_well() {
+    for error in [
+        ProjectionError::ForeignStore { found: StoreId::new(), store: StoreId::new() },
+        ProjectionError::CheckpointAhead { checkpoint: GlobalPosition::MAX, head: GlobalPosition::START },
+        ProjectionError::Aborted,
+    ] {
+        assert_eq!(leased_and([Outcome::Failed(error)]).state(), STOPPED_BY_ERROR);
+    }
+    assert_eq!(leased_and([out_of_sequence(), out_of_sequence()]).state(), STOPPED_BY_ERROR);
 }
