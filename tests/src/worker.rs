@@ -11,7 +11,9 @@ use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
 use crate::server::signal;
+use crate::sink::Sink;
 
+mod projector;
 mod reader;
 mod stranger;
 mod writer;
@@ -45,6 +47,19 @@ pub enum Task {
         observation: PathBuf,
         /// By pages, rather than by a subscription.
         pages: bool,
+    },
+    /// Projects the ledger, and shares it with others.
+    Project {
+        /// The store.
+        store: Place,
+        /// Where the documents go.
+        sink: Sink,
+        /// How many partitions.
+        partitions: u16,
+        /// The lease time.
+        lease_time: Duration,
+        /// What the member's name begins with.
+        label: String,
     },
     /// Transactions that idle, and sessions that hold the append lock for a while.
     Disturb {
@@ -86,6 +101,9 @@ pub fn main() {
         }
         Task::WriteSlowly { store, journal } => runtime.block_on(writer::write_slowly(store, &journal)),
         Task::Read { store, observation, pages } => runtime.block_on(reader::read(store, &observation, pages)),
+        Task::Project { store, sink, partitions, lease_time, label } => {
+            runtime.block_on(projector::project(store, sink, partitions, lease_time, label));
+        }
         Task::Disturb { store, seed } => runtime.block_on(stranger::disturb(store, seed)),
     }
     // What still waits for a lock or a server is not waited for.

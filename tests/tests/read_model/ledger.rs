@@ -1,132 +1,19 @@
-//! Accounts that move money to each other: what is lost, doubled, reordered or half done shows in their sheets.
+//! The ledger's sheets in PostgreSQL.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cqrs_core::{
-    Append, Documents, DomainEvent, EventStore, GlobalPosition, NewEvent, ReadModel, Recorded, StreamName,
-};
+use cqrs_core::{EventStore, ReadModel};
 use cqrs_postgres::{PgReadModel, PgReadModelOptions};
-use cqrs_projections::{Backoff, ProjectError, Projections, Projector, RetryTransient, Running};
+use cqrs_projections::{Backoff, Projections, RetryTransient, Running};
 use cqrs_tests::database::Database;
-use cqrs_tests::wait::{AT_MOST, until};
-use serde::{Deserialize, Serialize};
+use cqrs_tests::ledger::Sheets;
+use cqrs_tests::wait::AT_MOST;
 
-pub const NAME: &str = "sheets";
-const ACCOUNTS: u64 = 7;
-
-#[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
-#[event(domain = "ledger")]
-pub enum LedgerEvent {
-    Moved { from: u64, to: u64, amount: i64 },
-    Closed { account: u64 },
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Sheet {
-    pub balance: i64,
-    pub events: u64,
-    /// Differs for each order of the events.
-    pub trail: i64,
-}
-
-#[derive(Debug)]
-pub struct Sheets;
-
-impl Projector for Sheets {
-    type Event = LedgerEvent;
-    type Document = Sheet;
-
-    fn route(&self, event: &Recorded<LedgerEvent>, to: &mut Vec<String>) {
-        match &event.event {
-            LedgerEvent::Moved { from, to: other, .. } => to.extend([from.to_string(), other.to_string()]),
-            LedgerEvent::Closed { account } => to.push(account.to_string()),
-        }
-    }
-
-    fn project(
-        &self,
-        event: &Recorded<LedgerEvent>,
-        key: &str,
-        document: Option<Sheet>,
-    ) -> Result<Option<Sheet>, ProjectError> {
-        let mut sheet = document.unwrap_or_default();
-        match event.event {
-            LedgerEvent::Moved { from, amount, .. } => {
-                let amount = if key == from.to_string() { -amount } else { amount };
-                sheet.balance += amount;
-                sheet.trail = sheet.trail.wrapping_mul(31).wrapping_add(amount);
-            }
-            LedgerEvent::Closed { .. } => return Ok(None),
-        }
-        sheet.events += 1;
-        Ok(Some(sheet))
-    }
-}
-
-fn moved(seed: u64) -> LedgerEvent {
-    let (from, to) = (seed % ACCOUNTS, (seed + 1 + seed / 3 % (ACCOUNTS - 1)) % ACCOUNTS);
-    LedgerEvent::Moved { from, to, amount: 1 + (seed % 50) as i64 }
-}
-
-/// Moves money, and nothing else: the sum of all balances is always 0.
-pub async fn move_some(store: &dyn EventStore, seed: u64) -> GlobalPosition {
-    append(store, vec![moved(seed), moved(seed * 7 + 3)]).await
-}
-
-/// Moves money, and at times closes an account that two others go on without.
-pub async fn go_on(store: &dyn EventStore, seed: u64) -> GlobalPosition {
-    let mut events = vec![moved(seed), moved(seed * 7 + 3)];
-    if seed.is_multiple_of(19) {
-        events.push(LedgerEvent::Closed { account: seed % ACCOUNTS });
-    }
-    append(store, events).await
-}
-
-async fn append(store: &dyn EventStore, events: Vec<LedgerEvent>) -> GlobalPosition {
-    let stream = StreamName::new("ledger-1").unwrap();
-    let events = events.iter().map(|event| NewEvent::encode(stream.clone(), event).unwrap()).collect();
-    store.append(Append::new(events)).await.unwrap().position
-}
-
-/// The sheets as they should be: every event of the log, one by one.
-pub async fn folded(store: &dyn EventStore) -> BTreeMap<String, Sheet> {
-    let mut sheets = BTreeMap::new();
-    let log = cqrs_tests::database::log(store).await;
-    for event in Recorded::<LedgerEvent>::decode_all(log).unwrap() {
-        let mut keys = Vec::new();
-        Sheets.route(&event, &mut keys);
-        for key in keys {
-            let before = sheets.remove(&key);
-            if let Some(after) = Sheets.project(&event, &key, before).unwrap() {
-                sheets.insert(key, after);
-            }
-        }
-    }
-    sheets
-}
-
-/// The sheets as they are.
-pub async fn kept(model: &PgReadModel) -> BTreeMap<String, Sheet> {
-    let keys: Vec<_> = (0..ACCOUNTS).map(|account| account.to_string()).collect();
-    let sheets = Documents::<Sheet>::new(model.clone(), NAME).unwrap();
-    // After a restart of the server a session turns out to be dead once.
-    let read = || async {
-        match sheets.get_many(&keys).await {
-            Ok(found) => Some(found),
-            Err(error) => {
-                assert!(error.is_transient(), "{error:?}");
-                None
-            }
-        }
-    };
-    let found = until("the sheets are read", read).await;
-    keys.into_iter().zip(found).filter_map(|(key, sheet)| Some((key, sheet?))).collect()
-}
+pub use cqrs_tests::ledger::{NAME, folded, go_on, kept, move_some};
 
 pub async fn start(store: impl EventStore, model: impl ReadModel) -> Running {
     let quick = RetryTransient::new(Backoff::new(Duration::from_millis(1), Duration::from_millis(20)));
-    Projections::new(store).add(NAME, Sheets, model).error_policy(quick).start().await.unwrap()
+    Projections::new(store).add(NAME, Sheets(1), model).error_policy(quick).start().await.unwrap()
 }
 
 pub fn options(database: &Database, url: &str) -> PgReadModelOptions {
