@@ -101,7 +101,7 @@ impl Corner {
     /// # Panics
     /// When the service is not reached.
     pub async fn new(service: Service) -> Self {
-        let address = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run tests/run"));
+        let address = |name: &str| std::env::var(name).expect("the services' addresses are set: run tests/run");
         let prefix = format!("t{}", uuid::Uuid::now_v7().simple());
         match service {
             Service::Redis => Self { sink: Sink::Redis { url: address("REDIS_URL"), prefix }, _schema: None },

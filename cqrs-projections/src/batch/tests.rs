@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
-use cqrs_core::{DomainEvent, EventType, StreamName, Timestamp, Version};
+use cqrs_core::{DomainEvent, EventSet, EventType, Payload, Recorded, StreamName, Timestamp, Version};
 use serde::{Deserialize, Serialize};
 
 use super::*;
+use crate::projector::{ProjectError, Projector};
 
 #[derive(Serialize, Deserialize, DomainEvent)]
 #[event(domain = "note")]
