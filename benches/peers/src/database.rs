@@ -49,6 +49,11 @@ impl Database {
         Ok(count.unsigned_abs())
     }
 
+    pub async fn analyze(&self) -> Result<(), Error> {
+        sqlx::raw_sql("analyze").execute(&self.pool).await?;
+        Ok(())
+    }
+
     pub async fn drop(self) -> Result<(), Error> {
         self.pool.close().await;
         let mut connection = PgConnection::connect_with(&self.server).await?;

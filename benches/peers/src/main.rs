@@ -65,6 +65,8 @@ struct Arguments {
     rounds: usize,
 }
 
+const WARM_UP: Duration = Duration::from_secs(1);
+
 /// The runs of one library at one thing.
 struct Runs {
     subject: Subject,
@@ -112,16 +114,21 @@ impl Runs {
     async fn add(&mut self, arguments: &Arguments, database: &Database) -> Result<(), Error> {
         let peer = self.subject.start(database, arguments.connections).await?;
         let acknowledged = if let Some(callers) = self.callers {
+            // Plans as in a database that is in use: with statistics of its tables.
+            let before = commands::run(peer.clone(), callers, arguments.entries, WARM_UP).await?;
+            database.analyze().await?;
             let duration = Duration::from_secs(arguments.seconds);
-            let done = commands::run(peer.clone(), callers, arguments.entries, duration).await?;
+            let mut done = commands::run(peer.clone(), callers, arguments.entries, duration).await?;
             self.measured.push(done.measured);
             self.commands += done.acknowledged.iter().map(|(_, events)| events).sum::<u64>();
             self.conflicts += done.conflicts;
             self.rejections += done.rejections;
+            done.acknowledged.extend(before.acknowledged);
             done.acknowledged
         } else {
             let account = Uuid::new_v4();
             replay::write(&*peer, account, arguments.history).await?;
+            database.analyze().await?;
             let (entries, loads) = (arguments.history, arguments.loads);
             self.measured.push(replay::run(&*peer, account, entries, loads, &mut self.faults).await?);
             vec![(account, arguments.history + 1)]
