@@ -164,6 +164,7 @@ macro_rules! event_store_contract {
                 a_page_without_matching_events_moves_the_frontier
                 a_large_page_is_read_like_small_ones
                 reading_ahead_gives_every_event_once
+                reading_ahead_gives_what_is_appended_meanwhile_once_and_in_order
                 pages_of_any_size_are_together_what_the_filter_picks_from_the_window
                 a_page_of_the_log_that_leaves_events_out_says_that_there_is_more;
             [event_store::reading_streams]:

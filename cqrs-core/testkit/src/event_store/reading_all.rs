@@ -242,6 +242,34 @@ pub async fn reading_ahead_gives_every_event_once(store: Store) {
     }
 }
 
+pub async fn reading_ahead_gives_what_is_appended_meanwhile_once_and_in_order(store: Store) {
+    let mut expected = given(&store).await;
+    let mut readers: Vec<_> = [Filter::All, categories(&["account"]), categories(&["order", "account"])]
+        .into_iter()
+        .flat_map(|filter| [1, 3, 5, 7].map(|limit| (filter.clone(), limit)))
+        .map(|(filter, limit)| {
+            let read = all().filter(filter.clone()).limit(limit);
+            (filter, limit, ReadAhead::new(Arc::clone(&store), read), Vec::new())
+        })
+        .collect();
+    // Several pages are on their way, some of them behind the end of the log, when it grows.
+    for _ in 0..8 {
+        for (_, _, pages, seen) in &mut readers {
+            seen.extend(pages.next().await.expect("the log can be read").events);
+        }
+        write(&store, "account-a", 2).await;
+        write(&store, "order-1", 1).await;
+    }
+    expected.extend(log(&store).await.split_off(expected.len()));
+    for (filter, limit, mut pages, mut seen) in readers {
+        while pages.position() < expected[expected.len() - 1].position {
+            seen.extend(pages.next().await.expect("the log can be read").events);
+        }
+        let expected: Vec<_> = expected.iter().filter(|event| filter.matches(event)).cloned().collect();
+        assert_eq!(seen, expected, "{filter:?}, {limit} at a time");
+    }
+}
+
 pub async fn a_page_of_the_log_that_leaves_events_out_says_that_there_is_more(store: Store) {
     let log = given(&store).await;
     for limit in 1..12 {
