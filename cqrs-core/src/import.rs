@@ -40,6 +40,9 @@ pub struct Imported {
     pub repeated: usize,
 }
 
+/// The highest position that is taken in: half of all are left for what is appended later.
+const HIGHEST: GlobalPosition = GlobalPosition::new(1 << 62);
+
 /// Why events were not taken in.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -53,6 +56,14 @@ pub enum ImportError {
         position: GlobalPosition,
         /// The position before it, in the events or in the log.
         previous: GlobalPosition,
+    },
+    /// A position leaves too little room for the events to come.
+    #[error("event {id} has position {position}, which is above {HIGHEST}")]
+    TooHigh {
+        /// The event.
+        id: EventId,
+        /// Its position.
+        position: GlobalPosition,
     },
     /// A version is not the next one of its stream.
     #[error("event {id} has version {version} of {stream}, but the next one is {expected}")]
@@ -160,6 +171,9 @@ pub fn check_import(
             return Err(ImportError::EventIdReused { id });
         }
         let metadata = limits.check_recorded(event)?;
+        if event.position > HIGHEST {
+            return Err(ImportError::TooHigh { id, position: event.position });
+        }
         if event.position <= previous {
             return Err(ImportError::Position { id, position: event.position, previous });
         }

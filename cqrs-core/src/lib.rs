@@ -70,7 +70,7 @@ pub use publisher::{PublishError, Publisher};
 pub use read_ahead::ReadAhead;
 pub use read_model::{
     Batch, DocumentWrite, Documents, InvalidPartitions, LiveGeneration, Partitions, ReadModel, ReadModelError,
-    StoredDocument, Target,
+    StoredDocument, Target, is_lookup, key_rule, lookup_key, lookup_name, partition_key,
 };
 pub use recorded_event::{Recorded, RecordedEvent, UndecodableEvent};
 pub use repository::{

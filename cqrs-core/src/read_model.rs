@@ -6,10 +6,12 @@ use async_trait::async_trait;
 
 mod documents;
 mod error;
+mod key;
 mod partitions;
 
 pub use documents::Documents;
 pub use error::ReadModelError;
+pub use key::{is_lookup, key_rule, lookup_key, lookup_name, partition_key};
 pub use partitions::{InvalidPartitions, LiveGeneration, Partitions};
 
 use crate::checkpoint_store::{Checkpoint, FencingToken, Generation};
@@ -46,7 +48,7 @@ pub struct StoredDocument {
 /// What one document is from now on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DocumentWrite {
-    /// Its key, 1 to 512 bytes without control characters.
+    /// Its key, 1 to 512 bytes without control characters; that of a lookup begins with one ([`lookup_key`]).
     pub key: String,
     /// The whole document as JSON; `None` removes it.
     pub document: Option<Payload>,
@@ -81,6 +83,9 @@ pub struct Batch {
 /// - **Partitions**: a generation keeps for good over how many partitions its documents are spread; one of before there were
 ///   several has one. Callers write and load a document in its own partition ([`Partitions::of`]) only: a sink need not keep
 ///   the same key apart in two partitions of a generation.
+/// - **Lookups** ([`lookup_key`]) are written and loaded like documents, but no reader of documents sees them: no view, no search, no
+///   [`Documents`]. A sink that does not write a batch at once writes them after its documents, and before the checkpoint: as
+///   long as a document is missing, they stand where they stood before the batch.
 /// - **Cancellation**: a call whose future is dropped may or may not have happened; repeating it is right.
 #[async_trait]
 pub trait ReadModel: Send + Sync + Debug + 'static {

@@ -5,10 +5,13 @@ use std::collections::HashMap;
 use cqrs_core::{DocumentWrite, EventId, Filter, GlobalPosition, Partitions, RecordedEvent, StoredDocument};
 
 mod folding;
+mod joining;
+mod page;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use folding::Folding;
+pub(crate) use joining::Joining;
 
 use crate::error::ProjectionError;
 
@@ -50,7 +53,7 @@ pub(crate) struct Planned {
 
 /// Events and the documents of one share that they touch.
 pub(crate) trait Plan: Send + Sync {
-    /// The documents that are needed to fold.
+    /// The documents that are needed to fold, as far as they are known from the events.
     fn keys(&self) -> &[String];
 
     /// The last event that was read, whether it touches a document or not.
@@ -59,11 +62,19 @@ pub(crate) trait Plan: Send + Sync {
     /// How many events were read.
     fn len(&self) -> usize;
 
-    /// What the documents are after the events. Those that stay absent throughout are left out.
-    fn fold(&self, stored: &Stored) -> Result<Vec<DocumentWrite>, FoldFailure>;
+    /// Folds the events over documents.
+    fn fold(&self, stored: &Stored) -> Result<Folded, FoldFailure>;
 
     /// The same events as far as they stand before `position`.
     fn before(self: Box<Self>, position: GlobalPosition) -> Box<dyn Plan>;
+}
+
+/// What came of folding.
+pub(crate) enum Folded {
+    /// What the documents are after the events. Those that stay absent throughout are left out.
+    Writes(Vec<DocumentWrite>),
+    /// These documents are needed as well: an entry for each that is not there, too.
+    Needs(Vec<String>),
 }
 
 /// An event that cannot be folded.

@@ -67,6 +67,7 @@ mod batch;
 mod elasticsearch;
 mod error;
 mod error_policy;
+mod join;
 mod projector;
 mod rebuild;
 #[cfg(feature = "redis")]
@@ -84,6 +85,7 @@ pub use self::elasticsearch::{
 pub use cqrs_core::Backoff;
 pub use error::{ErrorClass, ProjectionError};
 pub use error_policy::{ErrorDecision, ErrorPolicy, RetryTransient};
+pub use join::{JoinProjector, Lookups};
 pub use projector::{ProjectError, Projector};
 pub use rebuild::{Rebuild, RebuildError, RebuildProgress, Rebuilt};
 #[cfg(feature = "redis")]

@@ -22,8 +22,9 @@ pub(crate) use projection::Projection;
 pub use status::{PartitionOwner, PartitionStatus, ProjectionState, ProjectionStatus, StopReason};
 pub use wait::{Lagging, WaitError};
 
-use crate::batch::{Fold, Folding};
+use crate::batch::{Fold, Folding, Joining};
 use crate::error_policy::{ErrorPolicy, RetryTransient};
+use crate::join::JoinProjector;
 use crate::projector::Projector;
 use crate::rebuild::Rebuild;
 use crate::sharing::Sharing;
@@ -107,6 +108,13 @@ impl Projections {
     /// checked by [`start`](Self::start).
     pub fn add(mut self, name: impl Into<String>, projector: impl Projector, model: impl ReadModel) -> Self {
         let added = Added { name: name.into(), fold: Arc::new(Folding::new(projector)), model: Arc::new(model) };
+        self.added.push(added);
+        self
+    }
+
+    /// Adds a projection of joined documents. Otherwise as [`add`](Self::add).
+    pub fn add_join(mut self, name: impl Into<String>, projector: impl JoinProjector, model: impl ReadModel) -> Self {
+        let added = Added { name: name.into(), fold: Arc::new(Joining::new(projector)), model: Arc::new(model) };
         self.added.push(added);
         self
     }

@@ -35,13 +35,14 @@ use std::fmt::Display;
 
 use cqrs_core::{
     DomainEvent, GlobalPosition, NewEvent, Partitions, Payload, RecordedEvent, StoredDocument, StreamName, Timestamp,
-    Version,
+    Version, is_lookup,
 };
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::batch::{Fold, Folding, Share, Stored};
+use crate::batch::{Fold, Folded, Folding, Joining, Share, Stored};
 use crate::error::ProjectionError;
+use crate::join::JoinProjector;
 use crate::projector::Projector;
 
 /// When the first event is recorded: 2024-01-01T00:00:00Z. Each is recorded a second after the one before.
@@ -65,10 +66,21 @@ pub fn event<E: DomainEvent>(stream: &str, event: &E) -> NewEvent {
 /// must be the same each time.
 #[must_use = "a test checks what comes out"]
 pub fn given<P: Projector>(projector: P, events: impl IntoIterator<Item = NewEvent>) -> Given {
-    let fold = Folding::new(projector);
-    let wanted = fold.filter();
-    let events = recorded(events).into_iter().filter(|event| wanted.matches(event)).collect();
-    Given { fold: Box::new(fold), before: Stored::new(), events }
+    Given::new(Folding::new(projector), events)
+}
+
+/// The same for a projector of joined documents. Its lookups are not among the documents.
+#[must_use = "a test checks what comes out"]
+pub fn given_join<P: JoinProjector>(projector: P, events: impl IntoIterator<Item = NewEvent>) -> Given {
+    Given::new(Joining::new(projector), events)
+}
+
+impl Given {
+    fn new(fold: impl Fold, events: impl IntoIterator<Item = NewEvent>) -> Self {
+        let wanted = fold.filter();
+        let events = recorded(events).into_iter().filter(|event| wanted.matches(event)).collect();
+        Self { fold: Box::new(fold), before: Stored::new(), events }
+    }
 }
 
 /// A projector with the events that it is given. The checks panic where something else comes out.
@@ -180,7 +192,15 @@ impl Given {
         if let Some(error) = planned.failed {
             return Err(error);
         }
-        let writes = planned.plan.fold(stored).map_err(|failure| *failure.error)?;
+        let writes = loop {
+            match planned.plan.fold(stored).map_err(|failure| *failure.error)? {
+                Folded::Writes(writes) => break writes,
+                Folded::Needs(keys) => {
+                    let absent = StoredDocument { document: None, position: GlobalPosition::START };
+                    stored.extend(keys.into_iter().map(|key| (key, absent.clone())));
+                }
+            }
+        };
         stored.extend(writes.into_iter().map(|write| {
             let document = StoredDocument { document: write.document, position: write.position };
             (write.key, document)
@@ -212,7 +232,8 @@ fn recorded(events: impl IntoIterator<Item = NewEvent>) -> Vec<RecordedEvent> {
 
 fn values(stored: &Stored) -> BTreeMap<String, Value> {
     let document = |stored: &StoredDocument| stored.document.as_ref().map(|json| ok(json.decode(), "the document"));
-    stored.iter().filter_map(|(key, stored)| Some((key.clone(), document(stored)?))).collect()
+    let documents = stored.iter().filter(|(key, _)| !is_lookup(key));
+    documents.filter_map(|(key, stored)| Some((key.clone(), document(stored)?))).collect()
 }
 
 #[track_caller]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
+use super::key::is_lookup;
 use super::{LiveGeneration, ReadModel, ReadModelError, StoredDocument, Target};
 use crate::checkpoint_store::Generation;
 use crate::name::{InvalidName, ProjectionName};
@@ -78,7 +79,7 @@ impl<D: DeserializeOwned> Documents<D> {
     async fn load(&self, from: LiveGeneration, keys: &[String]) -> Result<Vec<Option<StoredDocument>>, ReadModelError> {
         let target = |partition| Target { projection: self.projection.clone(), generation: from.generation, partition };
         let mut wanted: BTreeMap<u16, (Vec<usize>, Vec<String>)> = BTreeMap::new();
-        for (place, key) in keys.iter().enumerate() {
+        for (place, key) in keys.iter().enumerate().filter(|(_, key)| !is_lookup(key)) {
             let (places, of_partition) = wanted.entry(from.partitions.of(key)).or_default();
             places.push(place);
             of_partition.push(key.clone());

@@ -5,6 +5,7 @@ use std::fmt;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::ReadModelError;
+use super::key::partition_key;
 use crate::checkpoint_store::Generation;
 
 /// Over how many partitions the documents of a generation are spread, 1 to 1,024. Each partition has one writer and one
@@ -38,15 +39,15 @@ impl Partitions {
         self.0
     }
 
-    /// The partition of the document with this key, from 0: the XXH3 hash (64 bits, no seed) of the key's UTF-8 bytes, modulo the number
-    /// of partitions. This never changes, and can be computed in any language.
+    /// The partition of the document with this key, from 0: the XXH3 hash (64 bits, no seed) of the UTF-8 bytes of the key's
+    /// [partition key](partition_key), modulo the number of partitions. This never changes, and can be computed in any language.
     #[must_use]
     pub fn of(self, key: &str) -> u16 {
         if self.0 == 1 {
             return 0;
         }
         // Below 1,024, as the number of partitions is.
-        (xxh3_64(key.as_bytes()) % u64::from(self.0)) as u16
+        (xxh3_64(partition_key(key).as_bytes()) % u64::from(self.0)) as u16
     }
 
     /// All partitions, in order.

@@ -389,7 +389,8 @@ macro_rules! read_model_contract {
                 keys_may_hold_any_character_but_control_characters
                 keys_that_look_alike_are_not_mixed_up
                 keys_that_sinks_use_for_themselves_are_free
-                documents_of_two_projections_and_generations_do_not_mix;
+                documents_of_two_projections_and_generations_do_not_mix
+                a_lookup_comes_back_as_it_was_written_and_is_removed_like_a_document;
             [read_model::partitions]:
                 a_generation_keeps_its_number_of_partitions
                 a_live_generation_with_another_number_of_partitions_does_not_fit
@@ -404,6 +405,7 @@ macro_rules! read_model_contract {
                 a_projection_that_was_never_opened_has_no_documents
                 a_removed_document_is_none
                 a_document_of_another_shape_is_corrupt
+                a_lookup_is_no_document
                 a_generation_is_read_from_when_it_becomes_the_live_one
                 a_reader_outlives_the_generation_that_it_began_with;
         }

@@ -134,6 +134,10 @@ pub async fn a_position_that_does_not_follow_is_refused(store: Store) {
         let error = refuse(&store, vec![RecordedEvent { position: GlobalPosition::new(position), ..old(3) }]).await;
         assert!(matches!(error, ImportError::Position { .. }), "{error:?}");
     }
+    for position in [(1 << 62) + 1, i64::MAX as u64] {
+        let error = refuse(&store, vec![RecordedEvent { position: GlobalPosition::new(position), ..old(3) }]).await;
+        assert!(matches!(error, ImportError::TooHigh { .. }), "{error:?}");
+    }
     let mut unordered = history(3..=4);
     unordered[1].position = unordered[0].position;
     let error = refuse(&store, unordered).await;

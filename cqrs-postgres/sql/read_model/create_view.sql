@@ -1,7 +1,9 @@
 create view {schema}."{projection}" as
 select key, document, position
   from {schema}."{projection}$all"
- where generation = (
+ -- Lookups begin with a control character, documents have none.
+ where key >= ' '
+   and generation = (
            select {schema}._present(projection, live)
              from {schema}._projections
             where projection = '{projection}'

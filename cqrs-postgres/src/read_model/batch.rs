@@ -1,6 +1,6 @@
 //! A batch as arrays, one value for each document.
 
-use cqrs_core::{Batch, DocumentWrite, Failure, ReadModelError, Target};
+use cqrs_core::{Batch, DocumentWrite, Failure, ReadModelError, Target, key_rule};
 
 use crate::statements::PgQuery;
 
@@ -53,10 +53,8 @@ impl<'a> Arrays<'a> {
 /// The text of a document.
 fn check(write: &DocumentWrite) -> Result<Option<&str>, ReadModelError> {
     let text = write.document.as_ref().map(|document| std::str::from_utf8(document.as_bytes()));
-    let reason = if write.key.is_empty() || write.key.len() > 512 {
-        "its key is not 1 to 512 bytes long"
-    } else if write.key.chars().any(char::is_control) {
-        "its key has control characters"
+    let reason = if let Some(rule) = key_rule(&write.key) {
+        rule
     } else if write.document.as_ref().is_some_and(|document| document.len() > MAX_BYTES) {
         "it is larger than 256 MiB"
     } else {

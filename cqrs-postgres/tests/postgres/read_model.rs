@@ -6,7 +6,7 @@ use cqrs_core::{
 };
 use cqrs_postgres::PgReadModel;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use uuid::Uuid;
 
 use super::database::Database;
@@ -93,4 +93,15 @@ async fn seen(database: &Database, connection: &mut PgConnection) -> Result<Vec<
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
+}
+
+#[tokio::test]
+async fn the_view_shows_no_lookups() {
+    let database = Database::new();
+    let model = database.read_model().await;
+    let target = opened(&model).await;
+    let lookup = write(&cqrs_core::lookup_key("customer"), r#"{"name":"Ann"}"#, 1);
+    model.apply(&target, batch(&target, 0, 1, vec![write(" ", "{}", 1), lookup])).await.unwrap();
+    let mut reader = PgConnection::connect(&database.url).await.unwrap();
+    assert_eq!(ask(&database, &mut reader, "select key from {schema}.orders").await.unwrap(), [" "]);
 }

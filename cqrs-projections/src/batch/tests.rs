@@ -92,6 +92,13 @@ fn stored(key: &str, texts: Option<&[&str]>, position: u64) -> Stored {
     Stored::from([(key.to_owned(), StoredDocument { document, position: GlobalPosition::new(position) })])
 }
 
+fn writes_of(folded: Folded) -> Vec<DocumentWrite> {
+    match folded {
+        Folded::Writes(writes) => writes,
+        Folded::Needs(keys) => panic!("{keys:?} are needed"),
+    }
+}
+
 type Written = BTreeMap<String, (Option<Vec<String>>, u64)>;
 
 fn written(writes: Vec<DocumentWrite>) -> Written {
@@ -104,7 +111,7 @@ fn written(writes: Vec<DocumentWrite>) -> Written {
 
 fn fold(page: Vec<RecordedEvent>, stored: &Stored) -> Written {
     match plan(page).fold(stored) {
-        Ok(writes) => written(writes),
+        Ok(folded) => written(writes_of(folded)),
         Err(failure) => panic!("{:?}", failure.error),
     }
 }
@@ -158,7 +165,7 @@ fn an_event_that_is_refused_is_named_and_what_stands_before_it_can_be_written() 
         let mut failures = Vec::new();
         let writes = loop {
             match plan.fold(&Stored::new()) {
-                Ok(writes) => break writes,
+                Ok(folded) => break writes_of(folded),
                 Err(failure) => {
                     plan = plan.before(failure.position);
                     failures.push(failure.error);
@@ -257,8 +264,8 @@ impl Projector for Collect {
 fn what_an_upcaster_makes_of_one_event_is_folded_together() {
     let planned = planned(Collect, vec![sent(1, &[], ""), sent(2, &[], "")]);
     assert_eq!((planned.plan.len(), planned.plan.keys().len()), (2, 1));
-    let Ok(writes) = planned.plan.fold(&stored("all", Some(&["left", "right"]), 1)) else { panic!("it folds") };
-    assert_eq!(written(writes), expect([("all", Some(&["left", "right", "left", "right"][..]), 2)]));
+    let Ok(folded) = planned.plan.fold(&stored("all", Some(&["left", "right"]), 1)) else { panic!("it folds") };
+    assert_eq!(written(writes_of(folded)), expect([("all", Some(&["left", "right", "left", "right"][..]), 2)]));
 }
 
 /// Keys of partition 0 and of partition 1, of two.
@@ -278,8 +285,8 @@ fn page() -> Vec<RecordedEvent> {
 }
 
 fn fold_share(planned: &Planned) -> Written {
-    let Ok(writes) = planned.plan.fold(&Stored::new()) else { panic!("it folds") };
-    written(writes)
+    let Ok(folded) = planned.plan.fold(&Stored::new()) else { panic!("it folds") };
+    written(writes_of(folded))
 }
 
 #[test]

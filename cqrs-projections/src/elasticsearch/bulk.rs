@@ -2,15 +2,14 @@
 
 use std::borrow::Cow;
 
-use cqrs_core::{DocumentWrite, Payload, ReadModelError, Target};
+use cqrs_core::{DocumentWrite, Payload, ReadModelError, Target, is_lookup, key_rule};
 use futures::{StreamExt, stream};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::error::{Decision, ServerError};
-use super::key;
-use super::mapping::REMOVED;
+use super::mapping::{LOOKUP, REMOVED, RESERVED};
 use super::{ElasticReadModel, Refresh};
 
 /// What a removed document becomes.
@@ -57,14 +56,21 @@ impl Outcome {
 }
 
 impl ElasticReadModel {
-    /// Writes all documents that can be written, then tells about those that cannot.
+    /// Writes all documents that can be written, then tells about those that cannot. Lookups come after all documents: what is
+    /// torn by a crash in between is folded again from the lookups as they were.
     pub(super) async fn write_documents(
         &self,
         target: &Target,
         writes: &[DocumentWrite],
     ) -> Result<(), ReadModelError> {
+        let (lookups, documents): (Vec<_>, Vec<_>) = writes.iter().partition(|write| is_lookup(&write.key));
+        self.write_together(target, documents).await?;
+        self.write_together(target, lookups).await
+    }
+
+    async fn write_together(&self, target: &Target, writes: Vec<&DocumentWrite>) -> Result<(), ReadModelError> {
         let mut outcome = Outcome::default();
-        let requests = requests(writes, &mut outcome);
+        let requests = requests(&writes, &mut outcome);
         let sent: Vec<_> = requests.into_iter().map(|request| self.send_bulk(target, request)).collect();
         let mut answers = stream::iter(sent).buffer_unordered(AT_ONCE);
         while let Some(answer) = answers.next().await {
@@ -132,7 +138,7 @@ impl ElasticReadModel {
     }
 }
 
-fn requests<'a>(writes: &'a [DocumentWrite], outcome: &mut Outcome) -> Vec<Request<'a>> {
+fn requests<'a>(writes: &[&'a DocumentWrite], outcome: &mut Outcome) -> Vec<Request<'a>> {
     let mut requests: Vec<Request<'a>> = Vec::new();
     for write in writes {
         let (action, document) = match lines(write) {
@@ -161,11 +167,24 @@ fn requests<'a>(writes: &'a [DocumentWrite], outcome: &mut Outcome) -> Vec<Reque
 
 /// A write as two lines: what to do, and the document.
 fn lines(write: &DocumentWrite) -> Result<(String, Cow<'_, str>), String> {
-    let id = key::checked_id(&write.key)?;
-    let document = write.document.as_ref().map_or(Ok(Cow::Borrowed(TOMBSTONE)), object_on_one_line)?;
+    let key = &write.key;
+    if let Some(rule) = key_rule(key) {
+        return Err(rule.to_owned());
+    }
+    let document = match &write.document {
+        None => Cow::Borrowed(TOMBSTONE),
+        Some(lookup) if is_lookup(key) => Cow::Owned(hidden(lookup)?),
+        Some(document) => object_on_one_line(document)?,
+    };
     let version = write.position.get();
-    let action = json!({ "index": { "_id": id, "version": version, "version_type": "external_gte" } });
+    let action = json!({ "index": { "_id": key, "version": version, "version_type": "external_gte" } });
     Ok((action.to_string(), document))
+}
+
+/// A lookup lies in a tombstone, as text: its fields are its own.
+fn hidden(lookup: &Payload) -> Result<String, String> {
+    let text = std::str::from_utf8(lookup.as_bytes()).map_err(|error| format!("the lookup is no JSON: {error}"))?;
+    Ok(json!({ REMOVED: true, LOOKUP: text }).to_string())
 }
 
 fn object_on_one_line(document: &Payload) -> Result<Cow<'_, str>, String> {
@@ -175,8 +194,11 @@ fn object_on_one_line(document: &Payload) -> Result<Cow<'_, str>, String> {
     if !json.starts_with('{') {
         return Err("a document of Elasticsearch is a JSON object".to_owned());
     }
-    if json.contains(REMOVED) && serde_json::from_str::<Value>(json).is_ok_and(|json| json.get(REMOVED).is_some()) {
-        return Err(format!("the field {REMOVED} is reserved"));
+    for reserved in RESERVED {
+        if json.contains(reserved) && serde_json::from_str::<Value>(json).is_ok_and(|json| json.get(reserved).is_some())
+        {
+            return Err(format!("the field {reserved} is reserved"));
+        }
     }
     // JSON has line breaks between its parts only, never within a text.
     Ok(if json.contains(['\n', '\r']) { Cow::Owned(json.replace(['\n', '\r'], " ")) } else { Cow::Borrowed(json) })
@@ -197,7 +219,7 @@ mod tests {
     fn a_document_is_sent_as_it_is_and_a_removal_as_a_tombstone() {
         let writes = [write("a\"b", Some("{ \"x\":\n 1.0 }")), write("c", None)];
         let mut outcome = Outcome::default();
-        let requests = requests(&writes, &mut outcome);
+        let requests = requests(&writes.each_ref(), &mut outcome);
         assert!(outcome.into_result().is_ok());
         let lines: Vec<_> = requests[0].body.split_inclusive('\n').collect();
         let action: Value = serde_json::from_str(lines[0]).unwrap();
@@ -206,19 +228,31 @@ mod tests {
     }
 
     #[test]
+    fn a_lookup_is_hidden_in_a_tombstone_byte_for_byte() {
+        let lookup = write(&cqrs_core::lookup_key("x"), Some("{ \"a\" :\n \"\\\"\" }"));
+        let (_, line) = lines(&lookup).unwrap();
+        let kept: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(kept, json!({ "cqrs_removed": true, "cqrs_lookup": "{ \"a\" :\n \"\\\"\" }" }));
+        assert!(!line.contains('\n'));
+    }
+
+    #[test]
     fn a_request_is_bounded_in_documents_and_in_bytes() {
         let large = format!("{{\"x\":\"{}\"}}", "x".repeat(2 * 1024 * 1024));
         let mut writes: Vec<_> = (0..5).map(|n| write(&n.to_string(), Some(&large))).collect();
         writes.extend((5..1510).map(|n| write(&n.to_string(), None)));
-        let counts: Vec<_> = requests(&writes, &mut Outcome::default()).iter().map(|one| one.keys.len()).collect();
+        let counts: Vec<_> = requests(&writes.iter().collect::<Vec<_>>(), &mut Outcome::default())
+            .iter()
+            .map(|one| one.keys.len())
+            .collect();
         assert_eq!(counts, [2, 2, 1000, 506]);
     }
 
     #[test]
     fn what_cannot_be_a_document_is_told_before_it_is_sent() {
-        for bad in ["", "{", "[1]", "5", "null", "{\"cqrs_removed\":false}"] {
+        for bad in ["", "{", "[1]", "5", "null", "{\"cqrs_removed\":false}", "{\"cqrs_lookup\":1}"] {
             let mut outcome = Outcome::default();
-            assert!(requests(&[write("k", Some(bad))], &mut outcome).is_empty(), "{bad}");
+            assert!(requests(&[&write("k", Some(bad))], &mut outcome).is_empty(), "{bad}");
             assert!(matches!(outcome.into_result(), Err(ReadModelError::Rejected { key, .. }) if key == "k"), "{bad}");
         }
         assert!(lines(&write("", None)).is_err());

@@ -1,6 +1,6 @@
 //! Documents by key, and batches of them.
 
-use cqrs_core::{Batch, GlobalPosition, Payload, ReadModelError, StoredDocument, Target};
+use cqrs_core::{Batch, GlobalPosition, Payload, ReadModelError, StoredDocument, Target, is_lookup};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -61,7 +61,7 @@ impl ElasticReadModel {
             let what = format!("{} answers to {} keys", found.len(), keys.len());
             return Err(ReadModelError::Corrupt { what });
         }
-        found.into_iter().map(|found| found.into_document(target)).collect()
+        found.into_iter().zip(keys).map(|(found, key)| found.into_document(target, key)).collect()
     }
 
     /// Documents first, their checkpoint after them.
@@ -87,15 +87,31 @@ impl ElasticReadModel {
 }
 
 impl Found<'_> {
-    fn into_document(self, target: &Target) -> Result<Option<StoredDocument>, ReadModelError> {
+    fn into_document(self, target: &Target, key: &str) -> Result<Option<StoredDocument>, ReadModelError> {
         if let Some(refused) = self.error {
             let status = if refused["type"] == "index_not_found_exception" { 404 } else { 500 };
             return Err(ServerError::of("POST _mget", status, &refused).at(target.generation));
         }
         let (Some(version), Some(source)) = (self.version, self.source) else { return Ok(None) };
-        let document = (source.get() != TOMBSTONE).then(|| Payload::from_bytes(source.get().as_bytes().to_vec()));
-        Ok(Some(StoredDocument { document, position: GlobalPosition::new(version) }))
+        let position = GlobalPosition::new(version);
+        let document = match source.get() {
+            TOMBSTONE => None,
+            json if is_lookup(key) => Some(lookup(json)?),
+            json => Some(Payload::from_bytes(json.as_bytes().to_vec())),
+        };
+        Ok(Some(StoredDocument { document, position }))
     }
+}
+
+fn lookup(json: &str) -> Result<Payload, ReadModelError> {
+    #[derive(Deserialize)]
+    struct Hidden {
+        cqrs_lookup: String,
+    }
+    let hidden: Hidden = serde_json::from_str(json).map_err(|error| ReadModelError::Corrupt {
+        what: format!("a lookup was not written by this read model: {error}"),
+    })?;
+    Ok(Payload::from_bytes(hidden.cqrs_lookup))
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -9,8 +9,14 @@ mod field;
 pub(super) use check::check;
 pub use field::Field;
 
-/// In a tombstone, true. No document may have a field of this name.
+/// In a tombstone, true.
 pub(super) const REMOVED: &str = "cqrs_removed";
+
+/// In a tombstone that is a lookup: its JSON as text.
+pub(super) const LOOKUP: &str = "cqrs_lookup";
+
+/// No document may have fields of these names.
+pub(super) const RESERVED: [&str; 2] = [REMOVED, LOOKUP];
 
 /// What becomes of fields that the [`Mapping`] does not declare. They are kept in the document in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -101,12 +107,13 @@ impl Mapping {
 
     /// The body of the request that creates an index.
     pub(super) fn body(&self, aliases: Value, partitions: Partitions) -> Result<Value, ReadModelError> {
-        if self.properties.contains_key(REMOVED) {
-            let reserved = format!("the field {REMOVED} is reserved");
+        if let Some(reserved) = RESERVED.iter().find(|reserved| self.properties.contains_key(**reserved)) {
+            let reserved = format!("the field {reserved} is reserved");
             return Err(ReadModelError::Permanent(Failure::new(reserved)));
         }
         let mut properties = self.properties.clone();
         properties.insert(REMOVED.to_owned(), json!({ "type": "boolean" }));
+        properties.insert(LOOKUP.to_owned(), json!({ "type": "keyword", "index": false, "doc_values": false }));
         let dynamic = match self.dynamic {
             Dynamic::Ignore => json!(false),
             Dynamic::Guess => json!(true),

@@ -5,7 +5,7 @@
 //! would take still less (320), but Redis Cluster moves a key as a whole, and stops meanwhile. The parts are found by
 //! cutting, not by parsing, so that the document stays as it is, byte for byte.
 
-use cqrs_core::{DocumentWrite, GlobalPosition, Payload, ReadModelError, StoredDocument};
+use cqrs_core::{DocumentWrite, GlobalPosition, Payload, ReadModelError, StoredDocument, key_rule};
 
 /// The largest document and the largest batch, in bytes. Redis ends the connection at 512 MiB for a string and 1 GiB for
 /// a request, unless it is configured otherwise.
@@ -16,10 +16,8 @@ const DOCUMENT: &str = r#","document":"#;
 
 /// Refuses what no sink keeps, before it goes anywhere.
 pub(super) fn check(write: &DocumentWrite) -> Result<(), ReadModelError> {
-    let reason = if write.key.is_empty() || write.key.len() > 512 {
-        "its key is not 1 to 512 bytes long"
-    } else if write.key.chars().any(char::is_control) {
-        "its key has control characters"
+    let reason = if let Some(rule) = key_rule(&write.key) {
+        rule
     } else if write.document.as_ref().is_some_and(|document| document.len() > MAX_BYTES) {
         "it is larger than 256 MiB"
     } else {

@@ -44,7 +44,7 @@ impl Cache {
             }
             match self.older.remove_entry(key) {
                 Some((key, document)) => self.insert(key, document),
-                None if self.complete => {}
+                None if self.complete => self.insert(key.clone(), absent()),
                 None => missing.push(key.clone()),
             }
         }
@@ -53,7 +53,6 @@ impl Cache {
 
     /// Takes in documents that were loaded.
     pub(crate) fn loaded(&mut self, keys: Vec<String>, documents: Vec<Option<StoredDocument>>) {
-        let absent = || StoredDocument { document: None, position: GlobalPosition::START };
         for (key, document) in keys.into_iter().zip(documents) {
             self.insert(key, document.unwrap_or_else(absent));
         }
@@ -89,6 +88,10 @@ impl Cache {
     }
 }
 
+fn absent() -> StoredDocument {
+    StoredDocument { document: None, position: GlobalPosition::START }
+}
+
 fn length(document: &StoredDocument) -> usize {
     document.document.as_ref().map_or(0, cqrs_core::Payload::len)
 }
@@ -112,7 +115,7 @@ mod tests {
         let mut cache = Cache::of_empty(10_000);
         cache.written(&[write("a", 1)]);
         assert!(cache.missing(&["a".to_owned(), "b".to_owned()]).is_empty());
-        assert!(cache.documents().contains_key("a") && !cache.documents().contains_key("b"));
+        assert!(cache.documents().contains_key("a") && cache.documents()["b"].document.is_none());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use cqrs_core::{Batch, Checkpoint, DocumentWrite, EventId, EventStore, GlobalPos
 
 use super::cache::Cache;
 use super::owner::{Owner, Standing, event_at};
-use crate::batch::{FoldFailure, Planned};
+use crate::batch::{FoldFailure, Folded, Planned};
 use crate::error::ProjectionError;
 
 /// How far the frontier may run ahead of the stored checkpoint while no document changes: what is read again at most after
@@ -46,14 +46,11 @@ impl Writer {
     /// before it is written nevertheless.
     pub(crate) async fn write(&mut self, planned: Planned, scanned_to: GlobalPosition) -> Result<(), ProjectionError> {
         let Planned { mut plan, mut failed } = planned;
-        let missing = self.cache.missing(plan.keys());
-        if !missing.is_empty() {
-            let documents = self.model.load(&self.owner.target, &missing).await?;
-            self.cache.loaded(missing, documents);
-        }
+        self.load(plan.keys()).await?;
         let writes = loop {
             match plan.fold(self.cache.documents()) {
-                Ok(writes) => break writes,
+                Ok(Folded::Writes(writes)) => break writes,
+                Ok(Folded::Needs(keys)) => self.load(&keys).await?,
                 Err(FoldFailure { position, error }) => {
                     plan = plan.before(position);
                     failed = Some(*error);
@@ -73,6 +70,15 @@ impl Writer {
                 Ok(())
             }
         }
+    }
+
+    async fn load(&mut self, keys: &[String]) -> Result<(), ProjectionError> {
+        let missing = self.cache.missing(keys);
+        if !missing.is_empty() {
+            let documents = self.model.load(&self.owner.target, &missing).await?;
+            self.cache.loaded(missing, documents);
+        }
+        Ok(())
     }
 
     /// Stores a checkpoint at an event up to which nothing remains to be done.

@@ -1,10 +1,13 @@
-use cqrs_core::EventStore;
+use std::ops::Range;
+
+use cqrs_core::{EventStore, NewEvent};
 use cqrs_projections::{Projections, Running};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::faulty::{Fault, FaultySink, FaultyStore};
-use crate::ledger::{LONG, Spread, append_some, documents, generations, oracle, quick};
+use crate::ledger::{LONG, Spread, append, generations, quick};
+use crate::{clubs, ledger};
 
 const NAME: &str = "sheets";
 
@@ -51,28 +54,69 @@ async fn turns(count: u8) {
     }
 }
 
-async fn start(store: &FaultyStore, sink: &FaultySink, partitions: u16) -> Running {
-    let projections = Projections::new(store.clone()).add(NAME, Spread(partitions), sink.clone());
+/// What is folded.
+trait Subject {
+    fn add(projections: Projections, partitions: u16, sink: FaultySink) -> Projections;
+    fn events(seeds: Range<u64>) -> Vec<NewEvent>;
+    async fn assert_right(store: &FaultyStore, sink: &FaultySink);
+}
+
+/// Documents alone.
+struct Ledger;
+
+impl Subject for Ledger {
+    fn add(projections: Projections, partitions: u16, sink: FaultySink) -> Projections {
+        projections.add(NAME, Spread(partitions), sink)
+    }
+
+    fn events(seeds: Range<u64>) -> Vec<NewEvent> {
+        seeds.flat_map(ledger::some).collect()
+    }
+
+    async fn assert_right(store: &FaultyStore, sink: &FaultySink) {
+        assert_eq!(ledger::documents(&sink.inner(), NAME).await, ledger::oracle(&store.inner).await);
+    }
+}
+
+/// Joined documents.
+struct Clubs;
+
+impl Subject for Clubs {
+    fn add(projections: Projections, partitions: u16, sink: FaultySink) -> Projections {
+        projections.add_join(NAME, clubs::Members(partitions), sink)
+    }
+
+    fn events(seeds: Range<u64>) -> Vec<NewEvent> {
+        seeds.flat_map(|seed| clubs::some(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32)).collect()
+    }
+
+    async fn assert_right(store: &FaultyStore, sink: &FaultySink) {
+        assert_eq!(clubs::documents(&sink.inner(), NAME).await, clubs::oracle(&store.inner).await);
+    }
+}
+
+async fn start<S: Subject>(store: &FaultyStore, sink: &FaultySink, partitions: u16) -> Running {
+    let projections = S::add(Projections::new(store.clone()), partitions, sink.clone());
     projections.error_policy(quick()).start().await.unwrap()
 }
 
-async fn live_through(steps: Vec<Step>, page: usize, partitions: u16) {
+async fn live_through<S: Subject>(steps: Vec<Step>, page: usize, partitions: u16) {
     let (store, sink) = (FaultyStore::new().page(page), FaultySink::new());
-    let mut running = start(&store, &sink, partitions).await;
+    let mut running = start::<S>(&store, &sink, partitions).await;
     let mut former = Vec::new();
     for step in steps {
         match step {
-            Step::Append(seed) => drop(append_some(&store, seed..seed + 1 + seed % 4).await),
+            Step::Append(seed) => drop(append(&store, S::events(seed..seed + 1 + seed % 4)).await),
             Step::Run(count) => turns(count).await,
             Step::SinkFaults(faults) => sink.faults.any(faults),
             Step::StoreFaults(faults) => store.faults.any(faults),
             Step::Crash => {
                 former.clear();
                 drop(running);
-                running = start(&store, &sink, partitions).await;
+                running = start::<S>(&store, &sink, partitions).await;
             }
             Step::TakeOver => {
-                let newer = start(&store, &sink, partitions).await;
+                let newer = start::<S>(&store, &sink, partitions).await;
                 former.push(std::mem::replace(&mut running, newer));
             }
             Step::Rebuild => drop(tokio::spawn(running.rebuild(NAME).batch(page).into_future())),
@@ -88,11 +132,11 @@ async fn live_through(steps: Vec<Step>, page: usize, partitions: u16) {
     drop(running);
     turns(50).await;
 
-    let running = start(&store, &sink, partitions).await;
+    let running = start::<S>(&store, &sink, partitions).await;
     running.wait_for(head, LONG).await.unwrap();
-    assert_eq!(documents(&sink.inner(), NAME).await, oracle(&store.inner).await);
+    S::assert_right(&store, &sink).await;
     running.rebuild(NAME).await.unwrap();
-    assert_eq!(documents(&sink.inner(), NAME).await, oracle(&store.inner).await);
+    S::assert_right(&store, &sink).await;
     assert_eq!(generations(&sink.inner(), NAME).await.len(), 1);
     running.stop().await;
 }
@@ -103,6 +147,12 @@ proptest! {
     #[test]
     fn whatever_happens_the_documents_are_those_of_the_log(steps in steps(), page in 1..7_usize, partitions in 1..5_u16) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(live_through(steps, page, partitions));
+        runtime.block_on(live_through::<Ledger>(steps, page, partitions));
+    }
+
+    #[test]
+    fn whatever_happens_joined_documents_are_those_of_the_log(steps in steps(), page in 1..7_usize, partitions in 1..5_u16) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(live_through::<Clubs>(steps, page, partitions));
     }
 }

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
+mod clubs;
 mod crashes;
 mod faulty;
+mod joins;
 mod ledger;
 mod ownership;
 mod partitions;

@@ -1,6 +1,6 @@
 //! Documents by key.
 
-use cqrs_core::Target;
+use cqrs_core::{DocumentWrite, GlobalPosition, Payload, StoredDocument, Target, lookup_key};
 
 use super::{Document, Model, apply, batch, fence, load, open, owned, put, remove, seen};
 
@@ -155,4 +155,28 @@ pub async fn documents_of_two_projections_and_generations_do_not_mix(model: Mode
     for (target, number) in targets.iter().zip(1..).skip(1) {
         assert_eq!(load(&model, target, &["a"]).await, [Some(seen(&[number]))], "{target}");
     }
+}
+
+pub async fn a_lookup_comes_back_as_it_was_written_and_is_removed_like_a_document(model: Model) {
+    let target = owned(&model).await;
+    let key = lookup_key("a");
+    // No field of it has to be declared, and it need not be an object.
+    for (from, json) in [(0, "{ \"other\" : { \"x\": [1.0, \"\\\"\"] }, \"note\": 7 }"), (1, "[\"Ánh\"]"), (2, "7")] {
+        let written = DocumentWrite {
+            key: key.clone(),
+            document: Some(Payload::from_bytes(json)),
+            position: GlobalPosition::new(from + 1),
+        };
+        apply(&model, &target, batch(&target, from, from + 1, vec![written])).await;
+        let stored = stored(&model, &target, &key).await.expect("it is there");
+        let value = |json: &[u8]| serde_json::from_slice::<serde_json::Value>(json).expect("it is JSON");
+        assert_eq!(stored.document.map(|json| value(json.as_bytes())), Some(value(json.as_bytes())));
+        assert_eq!(stored.position, GlobalPosition::new(from + 1));
+    }
+    apply(&model, &target, batch(&target, 3, 4, vec![remove(&key, 4)])).await;
+    assert_eq!(load(&model, &target, &[&key]).await, [None]);
+}
+
+async fn stored(model: &Model, target: &Target, key: &str) -> Option<StoredDocument> {
+    model.load(target, &[key.to_owned()]).await.expect("documents can be loaded").remove(0)
 }

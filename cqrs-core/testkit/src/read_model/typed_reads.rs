@@ -1,8 +1,8 @@
 //! [`Documents`]: typed reads from the live generation.
 
-use cqrs_core::{Documents, ReadModelError, Target};
+use cqrs_core::{Documents, ReadModelError, Target, lookup_key};
 
-use super::{Document, Model, apply, batch, begin, open, owned, put, remove, seen};
+use super::{Document, Model, apply, batch, begin, load, open, owned, put, remove, seen};
 
 fn documents<D: serde::de::DeserializeOwned>(model: &Model) -> Documents<D> {
     Documents::new(model.clone(), "accounts").expect("the projection's name is good")
@@ -52,6 +52,16 @@ pub async fn a_removed_document_is_none(model: Model) {
     apply(&model, &target, batch(&target, 2, 3, vec![remove("a", 3)])).await;
     assert_eq!(get(&documents, "a").await, None);
     assert!(get(&documents, "b").await.is_some());
+}
+
+pub async fn a_lookup_is_no_document(model: Model) {
+    let target = given(&model).await;
+    let key = lookup_key("a");
+    apply(&model, &target, batch(&target, 2, 3, vec![put("a", &[1, 3]), put(&key, &[3])])).await;
+    let documents = documents(&model);
+    assert_eq!(get(&documents, &key).await, None);
+    assert_eq!(get(&documents, "a").await, Some(seen(&[1, 3])), "a document may have the same name");
+    assert_eq!(load(&model, &target, &[&key, "a"]).await, [Some(seen(&[3])), Some(seen(&[1, 3]))]);
 }
 
 pub async fn a_document_of_another_shape_is_corrupt(model: Model) {

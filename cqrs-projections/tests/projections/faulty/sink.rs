@@ -3,8 +3,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use cqrs_core::in_memory::InMemoryReadModel;
 use cqrs_core::{
-    Batch, Checkpoint, Failure, FencingToken, Generation, GlobalPosition, LiveGeneration, Partitions, ProjectionName,
-    ReadModel, ReadModelError, StoredDocument, Target,
+    Batch, Checkpoint, DocumentWrite, Failure, FencingToken, Generation, GlobalPosition, LiveGeneration, Partitions,
+    ProjectionName, ReadModel, ReadModelError, StoredDocument, Target, is_lookup,
 };
 
 use super::{Fault, Faults};
@@ -49,14 +49,25 @@ impl FaultySink {
         self.faults.around(operation, call, ReadModelError::Transient, ReadModelError::Permanent).await
     }
 
-    /// Writes every other document, as a bulk request does that was cut off.
+    /// Writes every other document, as a bulk request does that was cut off; lookups only after all documents.
     async fn tear(&self, target: &Target, batch: Batch) -> Result<(), ReadModelError> {
         let inner = self.inner();
         let (_, stored) = inner.checkpoint(target).await?;
         let start = Checkpoint { position: GlobalPosition::START, event_id: None, ..batch.checkpoint };
         let checkpoint = Checkpoint { token: batch.checkpoint.token, ..stored.unwrap_or(start) };
         // A removal that is not remembered may not be torn: only sinks with tombstones do without transactions.
-        let documents = batch.documents.into_iter().filter(|write| write.document.is_some()).step_by(2).collect();
+        let (lookups, mut documents): (Vec<_>, Vec<_>) =
+            batch.documents.into_iter().partition(|write| is_lookup(&write.key));
+        let removes = documents.iter().any(|write| write.document.is_none());
+        let skip = (batch.checkpoint.position.get() / 2 % 2) as usize;
+        let kept = |writes: Vec<DocumentWrite>| {
+            writes.into_iter().filter(|write| write.document.is_some()).skip(skip).step_by(2)
+        };
+        if removes || lookups.is_empty() || batch.checkpoint.position.get().is_multiple_of(2) {
+            documents = kept(documents).collect();
+        } else {
+            documents.extend(kept(lookups));
+        }
         inner.apply(target, Batch { from: batch.from, documents, checkpoint }).await?;
         Err(ReadModelError::Transient(Failure::new("cut off")))
     }
