@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use async_trait::async_trait;
 use cqrs_core::{DocumentWrite, EventId, Filter, GlobalPosition, Partitions, RecordedEvent, StoredDocument};
 
 mod folding;
@@ -19,6 +20,7 @@ use crate::error::ProjectionError;
 pub(crate) type Stored = HashMap<String, StoredDocument>;
 
 /// A projector without its types.
+#[async_trait]
 pub(crate) trait Fold: Send + Sync + 'static {
     /// The events that the projector wants.
     fn filter(&self) -> Filter;
@@ -26,12 +28,12 @@ pub(crate) trait Fold: Send + Sync + 'static {
     /// Over how many partitions the projector wants its documents to be spread.
     fn partitions(&self) -> u16;
 
-    /// Decodes and routes a page of events, in position order, once for all shares: gives each what it is to write.
-    fn plan(&self, page: Vec<RecordedEvent>, partitions: Partitions, shares: &[Share]) -> Vec<Planned>;
+    /// Decodes, enriches and routes a page of events, in position order, once for all shares: gives each what it is to write.
+    async fn plan(&self, page: Vec<RecordedEvent>, partitions: Partitions, shares: &[Share]) -> Vec<Planned>;
 
     /// The same for one share.
-    fn plan_one(&self, page: Vec<RecordedEvent>, partitions: Partitions, share: Share) -> Planned {
-        self.plan(page, partitions, &[share]).pop().expect("there is a plan for each share")
+    async fn plan_one(&self, page: Vec<RecordedEvent>, partitions: Partitions, share: Share) -> Planned {
+        self.plan(page, partitions, &[share]).await.pop().expect("there is a plan for each share")
     }
 }
 

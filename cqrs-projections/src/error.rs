@@ -4,6 +4,7 @@ use cqrs_core::{
     CodecError, EventId, EventType, GlobalPosition, Lease, ReadModelError, StoreError, StoreId, UndecodableEvent,
 };
 
+use crate::enrich::EnrichError;
 use crate::projector::ProjectError;
 
 /// Why a projection cannot go on, for the moment or for good.
@@ -19,6 +20,14 @@ pub enum ProjectionError {
     /// An event of the log cannot be decoded.
     #[error(transparent)]
     Undecodable(UndecodableEvent),
+    /// What an event lacks could not be fetched.
+    #[error("the events from position {position} on cannot be enriched")]
+    Enrich {
+        /// The first of them.
+        position: GlobalPosition,
+        /// Why not.
+        source: EnrichError,
+    },
     /// The projector refuses an event.
     #[error("event {event_id} ({event_type}) at position {position} cannot be folded into document {key:?}")]
     Project {
@@ -111,6 +120,7 @@ impl ProjectionError {
         match self {
             Self::Store(StoreError::Transient(_))
             | Self::ReadModel(ReadModelError::Transient(_))
+            | Self::Enrich { source: EnrichError::Transient(_), .. }
             | Self::LeaseLost { .. } => ErrorClass::Transient,
             Self::Store(StoreError::Fenced { .. })
             | Self::ReadModel(ReadModelError::Fenced { .. })

@@ -65,6 +65,7 @@
 mod batch;
 #[cfg(feature = "elasticsearch")]
 mod elasticsearch;
+mod enrich;
 mod error;
 mod error_policy;
 mod join;
@@ -83,6 +84,7 @@ pub use self::elasticsearch::{
     Refresh, SearchPage, SearchQuery,
 };
 pub use cqrs_core::Backoff;
+pub use enrich::{Enrich, EnrichError, Enriched, Enrichment};
 pub use error::{ErrorClass, ProjectionError};
 pub use error_policy::{ErrorDecision, ErrorPolicy, RetryTransient};
 pub use join::{JoinProjector, Lookups};

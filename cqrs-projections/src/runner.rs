@@ -156,7 +156,7 @@ impl Runner {
                 let Projection { fold, count, .. } = &*self.projection;
                 let share = Share { partition: self.partition.number, after: GlobalPosition::START };
                 let (scanned_to, more) = (page.scanned_to, page.more);
-                let planned = fold.plan_one(page.events, *count, share);
+                let planned = fold.plan_one(page.events, *count, share).await;
                 let events = planned.plan.len();
                 let written = writer.write(planned, scanned_to).await;
                 written.map(|()| {

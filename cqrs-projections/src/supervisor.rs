@@ -23,6 +23,7 @@ pub use status::{PartitionOwner, PartitionStatus, ProjectionState, ProjectionSta
 pub use wait::{Lagging, WaitError};
 
 use crate::batch::{Fold, Folding, Joining};
+use crate::enrich::{Enrich, Enriched, Enrichment};
 use crate::error_policy::{ErrorPolicy, RetryTransient};
 use crate::join::JoinProjector;
 use crate::projector::Projector;
@@ -116,6 +117,32 @@ impl Projections {
     pub fn add_join(mut self, name: impl Into<String>, projector: impl JoinProjector, model: impl ReadModel) -> Self {
         let added = Added { name: name.into(), fold: Arc::new(Joining::new(projector)), model: Arc::new(model) };
         self.added.push(added);
+        self
+    }
+
+    /// Adds a projection of events that are [enriched](Enrich) first. Otherwise as [`add`](Self::add).
+    pub fn add_enriched<N: Enrich>(
+        mut self,
+        name: impl Into<String>,
+        enrichment: Enrichment<N>,
+        projector: impl Projector<Event = Enriched<N::Event, N::Enrichment>>,
+        model: impl ReadModel,
+    ) -> Self {
+        let fold = Folding::after(enrichment, projector);
+        self.added.push(Added { name: name.into(), fold: Arc::new(fold), model: Arc::new(model) });
+        self
+    }
+
+    /// Adds a projection of joined documents whose events are [enriched](Enrich) first. Otherwise as [`add`](Self::add).
+    pub fn add_enriched_join<N: Enrich>(
+        mut self,
+        name: impl Into<String>,
+        enrichment: Enrichment<N>,
+        projector: impl JoinProjector<Event = Enriched<N::Event, N::Enrichment>>,
+        model: impl ReadModel,
+    ) -> Self {
+        let fold = Joining::after(enrichment, projector);
+        self.added.push(Added { name: name.into(), fold: Arc::new(fold), model: Arc::new(model) });
         self
     }
 

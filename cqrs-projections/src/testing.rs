@@ -37,6 +37,7 @@ use cqrs_core::{
     DomainEvent, GlobalPosition, NewEvent, Partitions, Payload, RecordedEvent, StoredDocument, StreamName, Timestamp,
     Version, is_lookup,
 };
+use futures::FutureExt;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -188,7 +189,8 @@ impl Given {
 
     fn fold_into(&self, stored: &mut Stored, events: Vec<RecordedEvent>) -> Result<(), ProjectionError> {
         let all = Share { partition: 0, after: GlobalPosition::START };
-        let planned = self.fold.plan_one(events, Partitions::ONE, all);
+        let planned = self.fold.plan_one(events, Partitions::ONE, all).now_or_never();
+        let planned = planned.unwrap_or_else(|| fail("nothing here has to be waited for"));
         if let Some(error) = planned.failed {
             return Err(error);
         }

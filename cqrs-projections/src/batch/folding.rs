@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use cqrs_core::{
     DocumentWrite, EventId, EventSet, Filter, GlobalPosition, Partitions, Payload, Recorded, RecordedEvent,
     StoredDocument,
@@ -10,15 +11,23 @@ use cqrs_core::{
 
 use super::page::{Page, call, check_key, refused};
 use super::{Fold, FoldFailure, Folded, Plan, Planned, Share, Stored};
+use crate::enrich::Stage;
 use crate::error::ProjectionError;
 use crate::projector::{ProjectError, Projector};
 
 /// A projector as a [`Fold`].
-pub(crate) struct Folding<P>(Arc<P>);
+pub(crate) struct Folding<P: Projector> {
+    projector: Arc<P>,
+    stage: Option<Box<dyn Stage<P::Event>>>,
+}
 
 impl<P: Projector> Folding<P> {
     pub(crate) fn new(projector: P) -> Self {
-        Self(Arc::new(projector))
+        Self { projector: Arc::new(projector), stage: None }
+    }
+
+    pub(crate) fn after(stage: impl Stage<P::Event> + 'static, projector: P) -> Self {
+        Self { stage: Some(Box::new(stage)), ..Self::new(projector) }
     }
 }
 
@@ -39,17 +48,18 @@ struct Touched {
     by: Vec<Vec<usize>>,
 }
 
+#[async_trait]
 impl<P: Projector> Fold for Folding<P> {
     fn filter(&self) -> Filter {
         Filter::EventTypes(P::Event::event_types())
     }
 
     fn partitions(&self) -> u16 {
-        self.0.partitions()
+        self.projector.partitions()
     }
 
-    fn plan(&self, page: Vec<RecordedEvent>, partitions: Partitions, shares: &[Share]) -> Vec<Planned> {
-        let (mut page, mut failed) = Page::decode(page);
+    async fn plan(&self, page: Vec<RecordedEvent>, partitions: Partitions, shares: &[Share]) -> Vec<Planned> {
+        let (mut page, mut failed) = Page::prepare(page, self.stage.as_deref()).await;
         let mut touched: Vec<Touched> = shares.iter().map(|_| Touched::default()).collect();
         if let Err(FoldFailure { position, error }) = self.route(&page.events, partitions, shares, &mut touched) {
             touched.iter_mut().for_each(|touched| touched.cut(&page.events, position));
@@ -58,7 +68,7 @@ impl<P: Projector> Fold for Folding<P> {
         }
         let page = Arc::new(page);
         let planned = |touched| {
-            let (projector, page) = (Arc::clone(&self.0), Arc::clone(&page));
+            let (projector, page) = (Arc::clone(&self.projector), Arc::clone(&page));
             let routed = Routed { projector, read: page.read.len(), page, touched };
             Planned { plan: Box::new(routed), failed: failed.clone() }
         };
@@ -81,7 +91,7 @@ impl<P: Projector> Folding<P> {
         for (index, event) in events.iter().enumerate() {
             to.clear();
             call(event, "", || {
-                self.0.route(event, &mut to);
+                self.projector.route(event, &mut to);
                 Ok(())
             })?;
             for key in to.drain(..) {

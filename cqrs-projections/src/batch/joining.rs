@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use cqrs_core::{
     CodecError, DocumentWrite, EventId, EventSet, Filter, GlobalPosition, Partitions, Payload, Recorded, RecordedEvent,
     key_rule, lookup_key, lookup_name,
@@ -10,16 +11,24 @@ use cqrs_core::{
 
 use super::page::{Page, call, check_key, refused};
 use super::{Fold, FoldFailure, Folded, Plan, Planned, Share, Stored};
+use crate::enrich::Stage;
 use crate::error::ProjectionError;
 use crate::join::{Asked, JoinProjector, Lookups};
 use crate::projector::ProjectError;
 
 /// A projector of joined documents as a [`Fold`].
-pub(crate) struct Joining<P>(Arc<P>);
+pub(crate) struct Joining<P: JoinProjector> {
+    projector: Arc<P>,
+    stage: Option<Box<dyn Stage<P::Event>>>,
+}
 
 impl<P: JoinProjector> Joining<P> {
     pub(crate) fn new(projector: P) -> Self {
-        Self(Arc::new(projector))
+        Self { projector: Arc::new(projector), stage: None }
+    }
+
+    pub(crate) fn after(stage: impl Stage<P::Event> + 'static, projector: P) -> Self {
+        Self { stage: Some(Box::new(stage)), ..Self::new(projector) }
     }
 }
 
@@ -37,17 +46,18 @@ struct Joined<P: JoinProjector> {
     changes: Vec<Vec<usize>>,
 }
 
+#[async_trait]
 impl<P: JoinProjector> Fold for Joining<P> {
     fn filter(&self) -> Filter {
         Filter::EventTypes(P::Event::event_types())
     }
 
     fn partitions(&self) -> u16 {
-        self.0.partitions()
+        self.projector.partitions()
     }
 
-    fn plan(&self, page: Vec<RecordedEvent>, partitions: Partitions, shares: &[Share]) -> Vec<Planned> {
-        let (mut page, mut failed) = Page::decode(page);
+    async fn plan(&self, page: Vec<RecordedEvent>, partitions: Partitions, shares: &[Share]) -> Vec<Planned> {
+        let (mut page, mut failed) = Page::prepare(page, self.stage.as_deref()).await;
         let changed = match self.changed(&page.events) {
             (changed, None) => changed,
             (changed, Some(FoldFailure { position, error })) => {
@@ -59,7 +69,7 @@ impl<P: JoinProjector> Fold for Joining<P> {
         let page = Arc::new(page);
         let planned = |share: &Share| {
             let mut joined = Joined {
-                projector: Arc::clone(&self.0),
+                projector: Arc::clone(&self.projector),
                 page: Arc::clone(&page),
                 partitions,
                 share: *share,
@@ -90,7 +100,7 @@ impl<P: JoinProjector> Joining<P> {
     fn changed_by(&self, event: &Recorded<P::Event>) -> Result<Vec<String>, FoldFailure> {
         let mut to = Vec::new();
         call(event, "", || {
-            self.0.lookups(event, &mut to);
+            self.projector.lookups(event, &mut to);
             Ok(())
         })?;
         let mut keys: Vec<String> = Vec::with_capacity(to.len());

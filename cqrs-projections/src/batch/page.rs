@@ -8,6 +8,7 @@ use cqrs_core::{
 };
 
 use super::FoldFailure;
+use crate::enrich::Stage;
 use crate::error::ProjectionError;
 use crate::projector::ProjectError;
 
@@ -20,7 +21,7 @@ pub(super) struct Page<E> {
 
 impl<E: EventSet> Page<E> {
     /// Decodes events up to the first that cannot be.
-    pub(super) fn decode(page: Vec<RecordedEvent>) -> (Self, Option<ProjectionError>) {
+    fn decode(page: Vec<RecordedEvent>) -> (Self, Option<ProjectionError>) {
         let mut read = Vec::with_capacity(page.len());
         let mut events = Vec::with_capacity(page.len());
         for raw in page {
@@ -31,6 +32,20 @@ impl<E: EventSet> Page<E> {
             read.push(at);
         }
         (Self { read, events }, None)
+    }
+
+    /// Decodes events up to the first that cannot be, and enriches them: all or, where that fails, none.
+    pub(super) async fn prepare(
+        page: Vec<RecordedEvent>,
+        stage: Option<&dyn Stage<E>>,
+    ) -> (Self, Option<ProjectionError>) {
+        let (mut page, failed) = Self::decode(page);
+        if let Some(stage) = stage
+            && let Err(error) = stage.run(&mut page.events).await
+        {
+            return (Self { read: Vec::new(), events: Vec::new() }, Some(error));
+        }
+        (page, failed)
     }
 
     /// Keeps what stands before a position.

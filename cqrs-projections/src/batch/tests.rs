@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use cqrs_core::{DomainEvent, EventSet, EventType, Payload, Recorded, StreamName, Timestamp, Version};
+use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 
 use super::*;
@@ -78,7 +79,7 @@ fn removed(position: u64, from: &str) -> RecordedEvent {
 const ALL: Share = Share { partition: 0, after: GlobalPosition::START };
 
 fn planned<P: Projector>(projector: P, page: Vec<RecordedEvent>) -> Planned {
-    Folding::new(projector).plan_one(page, Partitions::ONE, ALL)
+    Folding::new(projector).plan_one(page, Partitions::ONE, ALL).now_or_never().unwrap()
 }
 
 fn plan(page: Vec<RecordedEvent>) -> Box<dyn Plan> {
@@ -274,7 +275,7 @@ fn split(keys: &[&'static str]) -> (Vec<&'static str>, Vec<&'static str>) {
 }
 
 fn shares(page: Vec<RecordedEvent>, shares: &[Share]) -> Vec<Planned> {
-    Folding::new(Inboxes).plan(page, Partitions::new(2).unwrap(), shares)
+    Folding::new(Inboxes).plan(page, Partitions::new(2).unwrap(), shares).now_or_never().unwrap()
 }
 
 const BOTH: [Share; 2] =

@@ -246,5 +246,5 @@ async fn page(
     let page = store.read_all(read).await?;
     // A page that brings nothing cannot be followed by more.
     let more = page.more && page.scanned_to > after && page.scanned_to < until;
-    Ok(Page { plans: fold.plan(page.events, count, shares), scanned_to: page.scanned_to, more })
+    Ok(Page { plans: fold.plan(page.events, count, shares).await, scanned_to: page.scanned_to, more })
 }

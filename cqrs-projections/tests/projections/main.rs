@@ -4,6 +4,7 @@
 
 mod clubs;
 mod crashes;
+mod enriching;
 mod faulty;
 mod joins;
 mod ledger;
