@@ -16,6 +16,9 @@
 //! - **Documents** are written whole, by `_bulk` with `external_gte` versions: the version of a document is the position
 //!   that it reflects. A late or repeated write of an older state is refused by Elasticsearch, and that is fine. `_source`
 //!   is the JSON of the projector as it came (line breaks outside of texts become spaces).
+//! - **Each document for itself**: one that the server refuses is reported alone and the others are written; what it puts off
+//!   (429, 503) is sent again alone, with back-off, and a request that is too large (413) in halves. Only when all documents
+//!   are written does the checkpoint move.
 //! - **Removal** writes a tombstone, `{"cqrs_removed":true}`, because the version of a deleted document is forgotten after a
 //!   minute. The readers' alias hides tombstones.
 //! - **Checkpoints** are written after the documents, on condition that nobody wrote them since they were read
@@ -48,6 +51,7 @@ mod search;
 pub use mapping::{Dynamic, Field, Mapping};
 pub use search::{ElasticSearch, Facet, FacetBucket, FacetValue, Hit, Order, Range, SearchPage, SearchQuery};
 
+use bulk::RequestSize;
 use checkpoints::Checkpoints;
 use client::Client;
 use names::Names;
@@ -84,6 +88,7 @@ pub struct ElasticReadModel {
     names: Names,
     mapping: Arc<Mapping>,
     refresh: Refresh,
+    request_size: Arc<RequestSize>,
 }
 
 impl ElasticReadModel {
@@ -113,7 +118,7 @@ impl ElasticReadModel {
 
     fn of(client: Client) -> Self {
         let names = Names::new("cqrs").expect("`cqrs` is a valid prefix");
-        Self { client, names, mapping: Arc::default(), refresh: Refresh::default() }
+        Self { client, names, mapping: Arc::default(), refresh: Refresh::default(), request_size: Arc::default() }
     }
 
     /// What the names of indices and aliases start with, followed by a dot; `cqrs` without it.

@@ -1,34 +1,59 @@
 //! Many documents in few requests.
 
-use std::borrow::Cow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use cqrs_core::{DocumentWrite, Payload, ReadModelError, Target, is_lookup, key_rule};
+use cqrs_core::{Backoff, DocumentWrite, ReadModelError, Target, is_lookup};
 use futures::{StreamExt, stream};
 use serde::Deserialize;
-use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::Value;
+
+mod request;
+
+use request::Request;
 
 use super::error::{Decision, ServerError};
-use super::mapping::{LOOKUP, REMOVED, RESERVED};
 use super::{ElasticReadModel, Refresh};
 
 /// What a removed document becomes.
 pub(super) const TOMBSTONE: &str = r#"{"cqrs_removed":true}"#;
 
-/// How many documents one request holds at most.
-const DOCUMENTS: usize = 1000;
-
 /// How many bytes one request holds, unless one document alone has more.
 const BYTES: usize = 5 * 1024 * 1024;
+
+/// What a server that takes little gets in one request nevertheless, unless one document alone has less.
+const FEW_BYTES: usize = 64 * 1024;
 
 /// How many requests of a batch are under way at the same time.
 const AT_ONCE: usize = 2;
 
-/// Some documents of a batch as one request.
-#[derive(Debug, Default)]
-struct Request<'a> {
-    keys: Vec<&'a str>,
-    body: String,
+/// How often what an overloaded server put off is sent, the first time included.
+const TRIES: u32 = 6;
+
+/// How long it waits in between: about two seconds in all.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
+
+/// How long the server itself waits for a shard that has no primary at the moment.
+const WAIT_FOR_SHARD: Duration = Duration::from_secs(10);
+
+/// How many bytes one request holds: fewer once the server, or what stands before it, refused so many as too large.
+#[derive(Debug)]
+pub(super) struct RequestSize(AtomicUsize);
+
+impl Default for RequestSize {
+    fn default() -> Self {
+        Self(AtomicUsize::new(BYTES))
+    }
+}
+
+impl RequestSize {
+    fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn refused(&self, bytes: usize) {
+        self.0.fetch_min((bytes / 2).max(FEW_BYTES), Ordering::Relaxed);
+    }
 }
 
 /// What becomes of a batch beside the documents that are written.
@@ -50,9 +75,25 @@ impl Outcome {
         }
     }
 
+    fn and(mut self, other: Self) -> Self {
+        self.rejected = self.rejected.or(other.rejected);
+        if let Some(error) = other.failed {
+            self.fail(error);
+        }
+        self
+    }
+
     fn into_result(self) -> Result<(), ReadModelError> {
         self.failed.or(self.rejected).map_or(Ok(()), Err)
     }
+}
+
+/// What the server made of a request.
+enum Reply {
+    /// Nothing: it was refused as a whole.
+    Whole(ServerError),
+    /// The documents that it refused, by their places.
+    Items(Vec<(usize, ServerError)>),
 }
 
 impl ElasticReadModel {
@@ -64,32 +105,83 @@ impl ElasticReadModel {
         writes: &[DocumentWrite],
     ) -> Result<(), ReadModelError> {
         let (lookups, documents): (Vec<_>, Vec<_>) = writes.iter().partition(|write| is_lookup(&write.key));
-        self.write_together(target, documents).await?;
-        self.write_together(target, lookups).await
+        self.write_together(target, documents, self.refresh).await?;
+        // No search finds them: there is nothing to wait for.
+        self.write_together(target, lookups, Refresh::None).await
     }
 
-    async fn write_together(&self, target: &Target, writes: Vec<&DocumentWrite>) -> Result<(), ReadModelError> {
+    async fn write_together(
+        &self,
+        target: &Target,
+        writes: Vec<&DocumentWrite>,
+        refresh: Refresh,
+    ) -> Result<(), ReadModelError> {
         let mut outcome = Outcome::default();
-        let requests = requests(&writes, &mut outcome);
-        let sent: Vec<_> = requests.into_iter().map(|request| self.send_bulk(target, request)).collect();
-        let mut answers = stream::iter(sent).buffer_unordered(AT_ONCE);
-        while let Some(answer) = answers.next().await {
-            match answer {
-                Ok(Outcome { rejected, failed }) => {
-                    outcome.rejected = outcome.rejected.or(rejected);
-                    if let Some(error) = failed {
-                        outcome.fail(error);
-                    }
+        let requests = Request::all(&writes, self.request_size.get(), &mut outcome);
+        let sent: Vec<_> = requests.into_iter().map(|request| self.write_request(target, request, refresh)).collect();
+        let written = stream::iter(sent).buffer_unordered(AT_ONCE);
+        written.fold(outcome, async |outcome, written| outcome.and(written)).await.into_result()
+    }
+
+    /// Sends a request, and again what was too much for the server: in halves when it was too large, after a while when
+    /// the server was overloaded, and then only the documents that it put off.
+    async fn write_request(&self, target: &Target, request: Request<'_>, refresh: Refresh) -> Outcome {
+        let mut outcome = Outcome::default();
+        let until = Instant::now() + self.client.timeout();
+        let mut left = vec![(request, 1)];
+        while let Some((request, attempt)) = left.pop() {
+            let again = attempt < TRIES && Instant::now() < until;
+            let put_off = match self.send_bulk(target, &request, refresh).await {
+                Err(error) => {
+                    outcome.fail(error);
+                    Vec::new()
                 }
-                Err(error) => outcome.fail(error),
+                Ok(Reply::Whole(refused)) if refused.is_overload() && again => (0..request.items.len()).collect(),
+                Ok(Reply::Whole(refused)) if refused.is_too_large() && request.items.len() > 1 => {
+                    self.request_size.refused(request.body.len());
+                    left.extend(request.halves().map(|half| (half, attempt)));
+                    Vec::new()
+                }
+                Ok(Reply::Whole(refused)) => {
+                    match request.items[..] {
+                        [item] if refused.decision() == Decision::Rejected => {
+                            outcome.reject(item.key, refused.to_string())
+                        }
+                        _ => outcome.fail(refused.at(target.generation)),
+                    }
+                    Vec::new()
+                }
+                Ok(Reply::Items(refused)) => {
+                    let (put_off, refused): (Vec<_>, Vec<_>) =
+                        refused.into_iter().partition(|(_, refused)| refused.is_overload() && again);
+                    for (at, refused) in refused {
+                        match refused.decision() {
+                            // Something at least as new is there.
+                            Decision::Conflict => {}
+                            Decision::Rejected => outcome.reject(request.items[at].key, refused.reason),
+                            _ => outcome.fail(refused.at(target.generation)),
+                        }
+                    }
+                    put_off.into_iter().map(|(at, _)| at).collect()
+                }
+            };
+            if !put_off.is_empty() {
+                tracing::debug!(%target, documents = put_off.len(), attempt, "the server is overloaded");
+                left.push((request.only(put_off), attempt + 1));
+                tokio::time::sleep(BACKOFF.after(attempt)).await;
             }
         }
-        outcome.into_result()
+        outcome
     }
 
-    async fn send_bulk(&self, target: &Target, request: Request<'_>) -> Result<Outcome, ReadModelError> {
+    async fn send_bulk(
+        &self,
+        target: &Target,
+        request: &Request<'_>,
+        refresh: Refresh,
+    ) -> Result<Reply, ReadModelError> {
         #[derive(Deserialize)]
-        struct Items {
+        struct Answer {
             #[serde(default)]
             items: Vec<Item>,
         }
@@ -103,159 +195,64 @@ impl ElasticReadModel {
             error: Option<Value>,
         }
         let path = format!("{}/_bulk", self.names.write(&target.projection, target.generation));
-        let mut query = vec![("require_alias", "true"), ("filter_path", "items.*.status,items.*.error")];
-        match self.refresh {
+        // Less than the request may take, so that the server can say what it waits for.
+        let wait = format!("{}ms", WAIT_FOR_SHARD.min(self.client.timeout() / 2).as_millis());
+        let mut query =
+            vec![("require_alias", "true"), ("filter_path", "items.*.status,items.*.error"), ("timeout", &*wait)];
+        match refresh {
             Refresh::None => {}
             Refresh::WaitFor => query.push(("refresh", "wait_for")),
             Refresh::Immediate => query.push(("refresh", "true")),
         }
-        let mut outcome = Outcome::default();
-        let answer = self.client.post_lines(&path, &query, request.body).await?;
+        let answer = self.client.post_lines(&path, &query, &request.body).await?;
         if !answer.is_ok() {
-            let refused = answer.error();
-            match request.keys[..] {
-                [key] if refused.decision() == Decision::Rejected => outcome.reject(key, refused.reason),
-                _ => outcome.fail(refused.at(target.generation)),
-            }
-            return Ok(outcome);
+            return Ok(Reply::Whole(answer.error()));
         }
-        let items = answer.json::<Items>()?.items;
-        if items.len() != request.keys.len() {
-            let what = format!("{} answers to {} documents", items.len(), request.keys.len());
+        let items = answer.json::<Answer>()?.items;
+        if items.len() != request.items.len() {
+            let what = format!("{} answers to {} documents", items.len(), request.items.len());
             return Err(ReadModelError::Corrupt { what });
         }
-        for (item, key) in items.into_iter().zip(&request.keys) {
-            let Some(error) = item.index.error else { continue };
-            let refused = ServerError::of(&format!("document {key:?}"), item.index.status, &error);
-            match refused.decision() {
-                // Something at least as new is there.
-                Decision::Conflict => {}
-                Decision::Rejected => outcome.reject(key, refused.reason),
-                _ => outcome.fail(refused.at(target.generation)),
-            }
-        }
-        Ok(outcome)
+        let refused = items.into_iter().zip(&request.items).enumerate().filter_map(|(at, (answer, item))| {
+            let error = answer.index.error?;
+            Some((at, ServerError::of(&format!("document {:?}", item.key), answer.index.status, &error)))
+        });
+        Ok(Reply::Items(refused.collect()))
     }
-}
-
-fn requests<'a>(writes: &[&'a DocumentWrite], outcome: &mut Outcome) -> Vec<Request<'a>> {
-    let mut requests: Vec<Request<'a>> = Vec::new();
-    for write in writes {
-        let (action, document) = match lines(write) {
-            Ok(lines) => lines,
-            Err(reason) => {
-                outcome.reject(&write.key, reason);
-                continue;
-            }
-        };
-        let full = |request: &Request<'_>| {
-            request.keys.len() >= DOCUMENTS || request.body.len() + action.len() + document.len() > BYTES
-        };
-        if requests.last().is_none_or(full) {
-            requests.push(Request::default());
-        }
-        if let Some(request) = requests.last_mut() {
-            request.keys.push(&write.key);
-            for line in [&action, &*document] {
-                request.body.push_str(line);
-                request.body.push('\n');
-            }
-        }
-    }
-    requests
-}
-
-/// A write as two lines: what to do, and the document.
-fn lines(write: &DocumentWrite) -> Result<(String, Cow<'_, str>), String> {
-    let key = &write.key;
-    if let Some(rule) = key_rule(key) {
-        return Err(rule.to_owned());
-    }
-    let document = match &write.document {
-        None => Cow::Borrowed(TOMBSTONE),
-        Some(lookup) if is_lookup(key) => Cow::Owned(hidden(lookup)?),
-        Some(document) => object_on_one_line(document)?,
-    };
-    let version = write.position.get();
-    let action = json!({ "index": { "_id": key, "version": version, "version_type": "external_gte" } });
-    Ok((action.to_string(), document))
-}
-
-/// A lookup lies in a tombstone, as text: its fields are its own.
-fn hidden(lookup: &Payload) -> Result<String, String> {
-    let text = std::str::from_utf8(lookup.as_bytes()).map_err(|error| format!("the lookup is no JSON: {error}"))?;
-    Ok(json!({ REMOVED: true, LOOKUP: text }).to_string())
-}
-
-fn object_on_one_line(document: &Payload) -> Result<Cow<'_, str>, String> {
-    let json: &RawValue =
-        serde_json::from_slice(document.as_bytes()).map_err(|error| format!("the document is no JSON: {error}"))?;
-    let json = json.get();
-    if !json.starts_with('{') {
-        return Err("a document of Elasticsearch is a JSON object".to_owned());
-    }
-    for reserved in RESERVED {
-        if json.contains(reserved) && serde_json::from_str::<Value>(json).is_ok_and(|json| json.get(reserved).is_some())
-        {
-            return Err(format!("the field {reserved} is reserved"));
-        }
-    }
-    // JSON has line breaks between its parts only, never within a text.
-    Ok(if json.contains(['\n', '\r']) { Cow::Owned(json.replace(['\n', '\r'], " ")) } else { Cow::Borrowed(json) })
 }
 
 #[cfg(test)]
 mod tests {
-    use cqrs_core::GlobalPosition;
+    use cqrs_core::Failure;
 
     use super::*;
 
-    fn write(key: &str, document: Option<&str>) -> DocumentWrite {
-        let document = document.map(|json| Payload::from_bytes(json.to_owned()));
-        DocumentWrite { key: key.to_owned(), document, position: GlobalPosition::new(7) }
-    }
-
     #[test]
-    fn a_document_is_sent_as_it_is_and_a_removal_as_a_tombstone() {
-        let writes = [write("a\"b", Some("{ \"x\":\n 1.0 }")), write("c", None)];
-        let mut outcome = Outcome::default();
-        let requests = requests(&writes.each_ref(), &mut outcome);
-        assert!(outcome.into_result().is_ok());
-        let lines: Vec<_> = requests[0].body.split_inclusive('\n').collect();
-        let action: Value = serde_json::from_str(lines[0]).unwrap();
-        assert_eq!(action, json!({ "index": { "_id": "a\"b", "version": 7, "version_type": "external_gte" } }));
-        assert_eq!((lines[1], lines[3], lines.len()), ("{ \"x\":  1.0 }\n", "{\"cqrs_removed\":true}\n", 4));
-    }
-
-    #[test]
-    fn a_lookup_is_hidden_in_a_tombstone_byte_for_byte() {
-        let lookup = write(&cqrs_core::lookup_key("x"), Some("{ \"a\" :\n \"\\\"\" }"));
-        let (_, line) = lines(&lookup).unwrap();
-        let kept: Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(kept, json!({ "cqrs_removed": true, "cqrs_lookup": "{ \"a\" :\n \"\\\"\" }" }));
-        assert!(!line.contains('\n'));
-    }
-
-    #[test]
-    fn a_request_is_bounded_in_documents_and_in_bytes() {
-        let large = format!("{{\"x\":\"{}\"}}", "x".repeat(2 * 1024 * 1024));
-        let mut writes: Vec<_> = (0..5).map(|n| write(&n.to_string(), Some(&large))).collect();
-        writes.extend((5..1510).map(|n| write(&n.to_string(), None)));
-        let counts: Vec<_> = requests(&writes.iter().collect::<Vec<_>>(), &mut Outcome::default())
-            .iter()
-            .map(|one| one.keys.len())
-            .collect();
-        assert_eq!(counts, [2, 2, 1000, 506]);
-    }
-
-    #[test]
-    fn what_cannot_be_a_document_is_told_before_it_is_sent() {
-        for bad in ["", "{", "[1]", "5", "null", "{\"cqrs_removed\":false}", "{\"cqrs_lookup\":1}"] {
+    fn a_failure_that_stays_counts_more_than_one_that_passes_and_both_more_than_a_rejection() {
+        let with = |errors: &[ReadModelError]| {
             let mut outcome = Outcome::default();
-            assert!(requests(&[&write("k", Some(bad))], &mut outcome).is_empty(), "{bad}");
-            assert!(matches!(outcome.into_result(), Err(ReadModelError::Rejected { key, .. }) if key == "k"), "{bad}");
+            outcome.reject("k", "bad");
+            outcome.reject("l", "too");
+            errors.iter().for_each(|error| outcome.fail(error.clone()));
+            outcome.into_result().unwrap_err()
+        };
+        let passes = ReadModelError::Transient(Failure::new("full"));
+        let stays = ReadModelError::Corrupt { what: "odd".to_owned() };
+        assert!(matches!(with(&[]), ReadModelError::Rejected { key, .. } if key == "k"));
+        assert!(with(std::slice::from_ref(&passes)).is_transient());
+        for errors in [[passes.clone(), stays.clone()], [stays, passes]] {
+            assert!(matches!(with(&errors), ReadModelError::Corrupt { .. }));
         }
-        assert!(lines(&write("", None)).is_err());
-        assert!(lines(&write("k", Some("{\"note\":\"cqrs_removed\"}"))).is_ok());
+    }
+
+    #[test]
+    fn a_request_that_was_too_large_makes_the_next_ones_smaller_down_to_a_floor() {
+        let size = RequestSize::default();
+        size.refused(4_000_000);
+        assert_eq!(size.get(), 2_000_000);
+        size.refused(3_000_000);
+        assert_eq!(size.get(), 1_500_000);
+        size.refused(10);
+        assert_eq!(size.get(), FEW_BYTES);
     }
 }

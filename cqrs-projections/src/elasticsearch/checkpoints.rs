@@ -257,7 +257,7 @@ impl<'a> Checkpoints<'a> {
             let lines: String =
                 found.iter().map(|hit| format!("{}\n", json!({ "delete": { "_id": hit.id } }))).collect();
             let query = [("require_alias", "true"), ("refresh", "true")];
-            let answer = self.client.post_lines(&format!("{alias}/_bulk"), &query, lines).await?.ok()?;
+            let answer = self.client.post_lines(&format!("{alias}/_bulk"), &query, &lines).await?.ok()?;
             let answer = answer.json::<Value>()?;
             if answer["errors"] == true {
                 return Err(error::contended("the checkpoint"));

@@ -64,11 +64,11 @@ impl Client {
     }
 
     pub(super) async fn put(&self, path: &str, query: &Query<'_>, body: &Value) -> Result<Answer, ReadModelError> {
-        self.send(Method::Put, path, query, HeaderMap::new(), Some(body.to_string())).await
+        self.send(Method::Put, path, query, HeaderMap::new(), Some(&body.to_string())).await
     }
 
     pub(super) async fn post(&self, path: &str, query: &Query<'_>, body: &Value) -> Result<Answer, ReadModelError> {
-        self.send(Method::Post, path, query, HeaderMap::new(), Some(body.to_string())).await
+        self.send(Method::Post, path, query, HeaderMap::new(), Some(&body.to_string())).await
     }
 
     pub(super) async fn post_nothing(&self, path: &str) -> Result<Answer, ReadModelError> {
@@ -76,12 +76,7 @@ impl Client {
     }
 
     /// Lines of JSON, each with its end.
-    pub(super) async fn post_lines(
-        &self,
-        path: &str,
-        query: &Query<'_>,
-        body: String,
-    ) -> Result<Answer, ReadModelError> {
+    pub(super) async fn post_lines(&self, path: &str, query: &Query<'_>, body: &str) -> Result<Answer, ReadModelError> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
         self.send(Method::Post, path, query, headers, Some(body)).await
@@ -93,7 +88,7 @@ impl Client {
         path: &str,
         query: &Query<'_>,
         headers: HeaderMap,
-        body: Option<String>,
+        body: Option<&str>,
     ) -> Result<Answer, ReadModelError> {
         let query = (!query.is_empty()).then_some(query);
         let sent = self.transport.send(method, path, headers, query, body, Some(self.timeout)).await;

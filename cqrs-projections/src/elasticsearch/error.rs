@@ -99,6 +99,16 @@ impl ServerError {
         }
     }
 
+    /// Whether the server has too much to do at the moment. An index that may not be written to is not that: it stays so.
+    pub(super) fn is_overload(&self) -> bool {
+        matches!(self.status, 429 | 503) && self.kind != "cluster_block_exception"
+    }
+
+    /// Whether the request has more bytes than the server, or what stands before it, takes.
+    pub(super) const fn is_too_large(&self) -> bool {
+        self.status == 413
+    }
+
     /// Whether an index of this name is there already.
     pub(super) fn already_exists(&self) -> bool {
         self.kind == "resource_already_exists_exception"

@@ -4,6 +4,8 @@
 
 mod contract;
 mod generations;
+mod http;
+mod overload;
 mod place;
 mod running;
 mod search;

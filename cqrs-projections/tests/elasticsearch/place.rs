@@ -39,6 +39,12 @@ impl Place {
         Self { model, prefix, projection, transport: Transport::single_node(&url).unwrap() }
     }
 
+    /// The same indices, by way of another server.
+    pub fn by_way_of(&self, url: &str) -> ElasticReadModel {
+        let model = ElasticReadModel::new(Transport::single_node(url).unwrap());
+        model.prefix(&self.prefix).unwrap().mapping(mapping())
+    }
+
     pub async fn open(&self) -> Generation {
         self.model.open(&self.projection, Partitions::ONE).await.unwrap()
     }

@@ -1,49 +1,20 @@
 //! Servers in trouble.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use cqrs_core::{Generation, ProjectionName, ReadModel, ReadModelError, Target};
 use cqrs_projections::ElasticReadModel;
 
+use crate::http::{Answer, serve};
 use crate::place::{batch, put};
 
 /// A server that answers each request with what `answer` makes of its path.
 fn server(answer: fn(&str) -> (u16, &'static str)) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            serve(stream.unwrap(), answer);
-        }
-    });
-    url
-}
-
-fn serve(stream: TcpStream, answer: fn(&str) -> (u16, &'static str)) {
-    let mut lines = BufReader::new(stream.try_clone().unwrap());
-    let (mut path, mut length) = (String::new(), 0);
-    loop {
-        let mut line = String::new();
-        lines.read_line(&mut line).unwrap();
-        if let Some(number) = line.to_lowercase().strip_prefix("content-length:") {
-            length = number.trim().parse().unwrap();
-        }
-        match line.trim() {
-            "" => break,
-            first if path.is_empty() => path = first.split(' ').nth(1).unwrap().to_owned(),
-            _ => {}
-        }
-    }
-    lines.read_exact(&mut vec![0; length]).unwrap();
-    let (status, body) = answer(&path);
-    let length = body.len();
-    let head = format!(
-        "HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close"
-    );
-    // The client may have gone meanwhile.
-    let _ = write!(&stream, "{head}\r\n\r\n{body}");
+    serve(move |request| {
+        let (status, body) = answer(&request.path);
+        Answer::new(status, body)
+    })
 }
 
 fn target() -> Target {
@@ -105,21 +76,6 @@ async fn an_overloaded_server_is_asked_again_later() {
         let refused = model(&server).live(&target().projection).await.unwrap_err();
         assert!(refused.is_transient(), "{refused:?}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_document_that_found_no_room_makes_the_batch_come_again() {
-    let url = server(|path| match path {
-        "/_mget" => (200, NEW_TARGET),
-        _ => {
-            let items = r#"{"items":[{"index":{"status":201}},
-                {"index":{"status":400,"error":{"type":"document_parsing_exception","reason":"r"}}},
-                {"index":{"status":429,"error":{"type":"es_rejected_execution_exception","reason":"full"}}}]}"#;
-            (200, items)
-        }
-    });
-    let refused = write(&url).await;
-    assert!(matches!(&refused, ReadModelError::Transient(cause) if cause.to_string().contains("\"c\"")), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
