@@ -49,7 +49,10 @@ mod names;
 mod search;
 
 pub use mapping::{Dynamic, Field, Mapping};
-pub use search::{ElasticSearch, Facet, FacetBucket, FacetValue, Hit, Order, Range, SearchPage, SearchQuery};
+pub use search::{
+    CalendarUnit, DateInterval, DeepPage, ElasticSearch, Facet, FacetBucket, FacetCounts, FacetValue, Fuzziness,
+    Highlight, Hit, InvalidSearch, Order, Range, SearchCursor, SearchError, SearchPage, SearchQuery,
+};
 
 use bulk::RequestSize;
 use checkpoints::Checkpoints;

@@ -80,8 +80,9 @@ pub mod testing;
 
 #[cfg(feature = "elasticsearch")]
 pub use self::elasticsearch::{
-    Dynamic, ElasticReadModel, ElasticSearch, Facet, FacetBucket, FacetValue, Field, Hit, Mapping, Order, Range,
-    Refresh, SearchPage, SearchQuery,
+    CalendarUnit, DateInterval, DeepPage, Dynamic, ElasticReadModel, ElasticSearch, Facet, FacetBucket, FacetCounts,
+    FacetValue, Field, Fuzziness, Highlight, Hit, InvalidSearch, Mapping, Order, Range, Refresh, SearchCursor,
+    SearchError, SearchPage, SearchQuery,
 };
 pub use cqrs_core::Backoff;
 pub use enrich::{Enrich, EnrichError, Enriched, Enrichment};

@@ -71,6 +71,10 @@ impl Client {
         self.send(Method::Post, path, query, HeaderMap::new(), Some(&body.to_string())).await
     }
 
+    pub(super) async fn delete(&self, path: &str, body: &Value) -> Result<Answer, ReadModelError> {
+        self.send(Method::Delete, path, &[], HeaderMap::new(), Some(&body.to_string())).await
+    }
+
     pub(super) async fn post_nothing(&self, path: &str) -> Result<Answer, ReadModelError> {
         self.send(Method::Post, path, &[], HeaderMap::new(), None).await
     }

@@ -87,6 +87,8 @@ impl ServerError {
 
     pub(super) fn decision(&self) -> Decision {
         match (self.status, self.kind.as_str()) {
+            // Some versions give it a status that passes.
+            (_, "too_many_buckets_exception") => Decision::Rejected,
             (408 | 429 | 502 | 503 | 504, _) => Decision::Transient,
             (_, kind) if PASSING.contains(&kind) => Decision::Transient,
             (404, "index_not_found_exception" | "aliases_not_found_exception" | "shard_not_found_exception") => {

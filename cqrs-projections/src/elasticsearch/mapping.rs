@@ -4,9 +4,11 @@ use cqrs_core::{Failure, Partitions, ReadModelError};
 use serde_json::{Map, Value, json};
 
 mod check;
+mod declared;
 mod field;
 
 pub(super) use check::check;
+pub(super) use declared::{Kind, Known};
 pub use field::Field;
 
 /// In a tombstone, true.
@@ -124,13 +126,5 @@ impl Mapping {
             "mappings": { "dynamic": dynamic, "properties": properties, "_meta": { "partitions": partitions.get() } },
             "aliases": aliases,
         }))
-    }
-
-    /// Whether a field can be searched; `None` when that cannot be known here.
-    pub(super) fn knows(&self, field: &str) -> Option<bool> {
-        if self.properties.is_empty() || self.dynamic == Dynamic::Guess {
-            return None;
-        }
-        Some(field.starts_with('_') || check::find(&self.properties, field).is_some())
     }
 }

@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
 mod contract;
+mod deep;
+mod facets;
 mod generations;
+mod hidden;
+mod highlights;
 mod http;
 mod overload;
 mod place;

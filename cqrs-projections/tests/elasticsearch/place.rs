@@ -6,7 +6,7 @@ use cqrs_core::{
     Batch, Checkpoint, DocumentWrite, EventId, FencingToken, Generation, GlobalPosition, Partitions, Payload,
     ProjectionName, ReadModel, ReadModelError, StoreId, Target,
 };
-use cqrs_projections::{ElasticReadModel, Field, Mapping, Refresh};
+use cqrs_projections::{ElasticReadModel, Field, Mapping, Refresh, SearchError};
 use serde_json::Value;
 
 /// A read model on indices of its own, and the way past it to the server.
@@ -78,7 +78,7 @@ impl Place {
     }
 
     /// How many documents a search sees.
-    pub async fn found(&self) -> Result<Vec<String>, ReadModelError> {
+    pub async fn found(&self) -> Result<Vec<String>, SearchError> {
         let all = self.model.search::<Value>("catalogue").unwrap();
         let page = all.page(&cqrs_projections::SearchQuery::new().limit(100)).await?;
         assert_eq!(page.total, page.hits.len() as u64);

@@ -1,7 +1,11 @@
 //! Searching a catalogue of courses.
 
+use ::elasticsearch::http::transport::Transport;
 use cqrs_core::{Generation, GlobalPosition, ReadModel, ReadModelError, Target};
-use cqrs_projections::{ElasticSearch, Facet, FacetValue, Field, Mapping, Order, Range, SearchPage, SearchQuery};
+use cqrs_projections::{
+    CalendarUnit, DateInterval, ElasticReadModel, ElasticSearch, Facet, FacetValue, Field, Fuzziness, Mapping, Order,
+    Range, SearchError, SearchPage, SearchQuery,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -125,19 +129,19 @@ async fn facets_count_what_was_found_at_the_very_edges() {
         .facet("category", Facet::terms("category", 10))
         .facet("price", Facet::ranges("price", ranges.clone()))
         .facet("week", Facet::ranges("updated", [Range::below("2024-01-16T10:00:00Z")]))
-        .limit(0);
+        .no_hits();
 
     let page = search.page(&query).await.unwrap();
 
     assert_eq!((page.total, page.hits.len()), (5, 0));
-    let counts = |name: &str| page.facets[name].iter().map(|bucket| bucket.count).collect::<Vec<_>>();
+    let counts = |name: &str| page.facets[name].buckets.iter().map(|bucket| bucket.count).collect::<Vec<_>>();
     assert_eq!((counts("price"), counts("category")), (vec![1, 2, 2], vec![3, 1, 1]));
-    assert_eq!(page.facets["category"][0].value, FacetValue::Term("data".to_owned()));
-    assert_eq!(page.facets["price"][1].value, FacetValue::Range(ranges[1].clone()));
+    assert_eq!(page.facets["category"].buckets[0].value, FacetValue::Term("data".to_owned()));
+    assert_eq!(page.facets["price"].buckets[1].value, FacetValue::Range(ranges[1].clone()));
     assert_eq!(counts("week"), [2]);
 
     let page = search.page(&query.term("category", "data")).await.unwrap();
-    assert_eq!(page.facets["price"].iter().map(|bucket| bucket.count).collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(page.facets["price"].buckets.iter().map(|bucket| bucket.count).collect::<Vec<_>>(), [0, 1, 2]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,28 +162,81 @@ async fn hits_are_sorted_by_rating_then_students_and_cut_into_pages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_query_that_cannot_be_answered_says_why() {
-    let (place, _, search) = catalogue().await;
-    let unchecked = place.model.clone().mapping(Mapping::new()).search::<Course>("catalogue").unwrap();
-    for (search, query, reason) in [
-        (&search, SearchQuery::new().term("prise", 1), "the mapping declares no field \"prise\""),
-        (&search, SearchQuery::new().page(0), "pages count from 1"),
+async fn words_are_found_as_alike_as_asked_for() {
+    let (_place, _, search) = catalogue().await;
+    for (word, fuzziness, expected) in [
+        ("kafak", Fuzziness::Auto, vec!["c5"]),
+        ("kafak", Fuzziness::One, vec!["c5"]),
+        ("kafak", Fuzziness::Exact, vec![]),
+        ("kafka", Fuzziness::Exact, vec!["c5"]),
+        ("kfk", Fuzziness::Auto, vec![]),
+        ("kfk", Fuzziness::Two, vec!["c5"]),
+    ] {
+        let query = SearchQuery::new().keyword(word, ["title"]).fuzziness(fuzziness);
+        assert_eq!(found(&search, query).await, expected, "{word} {fuzziness:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_is_at_fault_is_refused_before_it_is_sent() {
+    // Nobody is there: whatever is sent fails otherwise.
+    let nowhere = ElasticReadModel::new(Transport::single_node("http://127.0.0.1:1").unwrap()).mapping(mapping());
+    let search = nowhere.search::<Course>("catalogue").unwrap();
+    let query = SearchQuery::new;
+    for (query, reason) in [
+        (query().term("prise", 1), "the mapping declares no field \"prise\""),
+        (query().page(0), "pages count from 1"),
+        (query().limit(0), "a page has at least one hit: for facets and the total alone, ask for no hits"),
         (
-            &search,
-            SearchQuery::new().page(11).limit(1_000),
-            "page 11 of 1000 hits each lies beyond the first 10000 hits",
+            query().page(11).limit(1_000),
+            "page 11 of 1000 hits each lies beyond the first 10000 hits: go there with a cursor",
         ),
-        (&search, SearchQuery::new().range("price", Range::below("cheap")), "For input string: \"cheap\""),
-        (&search, SearchQuery::new().sort("title", Order::Ascending), "Fielddata is disabled on [title]"),
-        (&search, SearchQuery::new().facet("f", Facet::terms("title", 3)), "Fielddata is disabled on [title]"),
-        (&search, SearchQuery::new().clause(json!({ "mtach": {} })), "[mtach]"),
-        (&unchecked, SearchQuery::new().sort("prise", Order::Ascending), "No mapping found for [prise]"),
+        (
+            query().range("price", Range::below("cheap")),
+            "the field \"price\" cannot be compared with \"cheap\", which is not a number",
+        ),
+        (query().range("price", Range::between(5, 1)), "the range of \"price\" from 5 to 1 ends before it begins"),
+        (
+            query().sort("title", Order::Ascending),
+            "the field \"title\" is text, which cannot be sorted by: \"title.raw\" can",
+        ),
+        (
+            query().term("title", "Kafka"),
+            "the field \"title\" is text, which cannot be compared with a value: \"title.raw\" can",
+        ),
+        (
+            query().facet("f", Facet::terms("description", 3)),
+            "the field \"description\" is text, which cannot be counted by its values",
+        ),
     ] {
         let error = search.page(&query).await.unwrap_err();
-        let ReadModelError::Permanent(cause) = error else { panic!("{error:?}") };
+        assert!(matches!(error, SearchError::Invalid(_)), "{error:?}");
+        assert_eq!(error.to_string(), reason);
+    }
+    let sent = search.page(&query()).await.unwrap_err();
+    assert!(sent.is_transient(), "{sent:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_the_server_can_find_out_is_told_with_its_reason() {
+    let (place, _, search) = catalogue().await;
+    let unchecked = place.model.clone().mapping(Mapping::new()).search::<Course>("catalogue").unwrap();
+    let query = SearchQuery::new;
+    let zone = DateInterval::calendar(CalendarUnit::Day).time_zone("Nowhere");
+    for (search, query, reason) in [
+        (&search, query().clause(json!({ "mtach": {} })), "[mtach]"),
+        (&search, query().range("updated", Range::below("yesterday")), "failed to parse date field [yesterday]"),
+        (&search, query().facet("f", Facet::dates("updated", zone)), "Nowhere"),
+        (&unchecked, query().sort("prise", Order::Ascending), "No mapping found for [prise]"),
+        (&unchecked, query().sort("title", Order::Ascending), "Fielddata is disabled on [title]"),
+    ] {
+        let error = search.page(&query).await.unwrap_err();
+        let SearchError::Refused(cause) = error else { panic!("{error:?}") };
         assert!(cause.to_string().contains(reason), "{cause} instead of {reason}");
     }
-    let last = SearchQuery::new().page(10).limit(1_000);
+    let error = search.raw(&json!({ "qurey": {} })).await.unwrap_err();
+    assert!(matches!(error, SearchError::Refused(_)), "{error:?}");
+    let last = query().page(10).limit(1_000);
     assert_eq!(search.page(&last).await.unwrap().total, 5);
 }
 
@@ -198,7 +255,10 @@ async fn a_hit_that_is_of_another_type_is_named() {
     let (place, live, search) = catalogue().await;
     place.write(live, 7, 8, vec![put("odd", 8, "{\"title\":\"odd\"}")]).await.unwrap();
     let error = search.page(&SearchQuery::new()).await.unwrap_err();
-    assert!(matches!(&error, ReadModelError::Corrupt { what } if what.contains("\"odd\"")), "{error:?}");
+    assert!(
+        matches!(&error, SearchError::ReadModel(ReadModelError::Corrupt { what }) if what.contains("\"odd\"")),
+        "{error:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,8 +268,8 @@ async fn a_projection_that_was_never_opened_has_no_hits() {
         .facet("category", Facet::terms("category", 10))
         .facet("price", Facet::ranges("price", [Range::below(5)]));
     let page = place.model.search::<Course>("catalogue").unwrap().page(&query).await.unwrap();
-    assert_eq!((page.total, page.hits.len(), page.facets["category"].len()), (0, 0, 0));
-    assert_eq!(page.facets["price"][0].count, 0);
+    assert_eq!((page.total, page.hits.len(), page.facets["category"].buckets.len()), (0, 0, 0));
+    assert_eq!(page.facets["price"].buckets[0].count, 0);
     place.model.refresh_now(&place.projection).await.unwrap();
     assert!(place.indices().await.is_empty());
 }

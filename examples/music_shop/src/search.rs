@@ -1,6 +1,6 @@
 //! The customers' documents, searched.
 
-use cqrs_core::{InvalidName, ReadModelError};
+use cqrs_core::InvalidName;
 use cqrs_projections::{ElasticReadModel, Field, Mapping, Order, Refresh, SearchQuery};
 
 use crate::customers::CustomerSummary;
@@ -49,5 +49,5 @@ pub enum SearchError {
     #[error(transparent)]
     Name(#[from] InvalidName),
     #[error(transparent)]
-    ReadModel(#[from] ReadModelError),
+    Search(#[from] cqrs_projections::SearchError),
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::Mapping;
+use super::declared::{Known, find};
 
 /// What the server leaves out when it tells a mapping, because it is the default.
 const DEFAULTS: [(&str, &str); 6] = [
@@ -30,10 +31,10 @@ pub(in super::super) fn check(declared: &Mapping, index: &Value) -> Result<(), S
 fn fields(path: &str, declared: &Map<String, Value>, actual: &Value) -> Result<(), String> {
     for (name, declared) in declared {
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-        let Some(actual) = actual.as_object().and_then(|actual| find(actual, name)) else {
-            return Err(format!("the index has no field {path:?}"));
-        };
-        field(&path, declared, actual)?;
+        match actual.as_object().map(|actual| find(actual, name)) {
+            Some(Known::Declared(actual)) => field(&path, declared, actual.definition)?,
+            _ => return Err(format!("the index has no field {path:?}")),
+        }
     }
     Ok(())
 }
@@ -89,17 +90,6 @@ fn scalar(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// The field with this name or path.
-pub(super) fn find<'a>(properties: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
-    if let Some(field) = properties.get(path) {
-        return Some(field);
-    }
-    path.match_indices('.').find_map(|(dot, _)| {
-        let field = properties.get(&path[..dot])?;
-        ["properties", "fields"].iter().find_map(|below| find(field.get(below)?.as_object()?, &path[dot + 1..]))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -148,15 +138,5 @@ mod tests {
         actual["title"]["analyzer"] = json!("standard");
         let shards = "setting number_of_shards is 3 instead of 2";
         assert_eq!(check(&declared().shards(2), &index(&actual)), Err(shards.to_owned()));
-    }
-
-    #[test]
-    fn fields_are_found_by_path() {
-        let mapping = declared();
-        for known in ["title", "title.raw", "instructor.name", "price", "_id"] {
-            assert_eq!(mapping.knows(known), Some(true), "{known}");
-        }
-        assert_eq!(mapping.knows("title.row"), Some(false));
-        assert_eq!(Mapping::new().knows("anything"), None);
     }
 }

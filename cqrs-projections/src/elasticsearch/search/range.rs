@@ -1,6 +1,12 @@
 //! From here, inclusive, to there, exclusive.
 
+use std::cmp::Ordering;
+
 use serde_json::{Map, Value};
+
+use super::super::mapping::Kind;
+use super::error::InvalidSearch;
+use super::value;
 
 /// Values from a lower bound, inclusive, to an upper one, exclusive: so that ranges that meet share no value.
 ///
@@ -37,6 +43,19 @@ impl Range {
     #[must_use]
     pub const fn to(&self) -> Option<&Value> {
         self.to.as_ref()
+    }
+
+    pub(super) fn check(&self, field: &str, kind: Kind) -> Result<(), InvalidSearch> {
+        for bound in [&self.from, &self.to].into_iter().flatten() {
+            value::check(field, kind, bound)?;
+        }
+        match (&self.from, &self.to) {
+            (Some(from), Some(to)) if value::compare(kind, from, to) == Some(Ordering::Greater) => {
+                let (from, to) = (from.to_string(), to.to_string());
+                Err(InvalidSearch::Inverted { field: field.to_owned(), from, to })
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn is_of_dates(&self) -> bool {
