@@ -39,6 +39,12 @@ impl RecordedEvent {
         self.occurred_at.unwrap_or(self.recorded_at)
     }
 
+    /// How many bytes payload and metadata have together.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.payload.len() + self.metadata.len()
+    }
+
     /// Decodes the metadata.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::copy_row::CopiedRow;
 use crate::event_store::bound;
-use crate::row::{self, Rows};
+use crate::row::{self, Rows, corrupt};
 use crate::session::{Session, Sessions};
 use crate::statements::Statements;
 
@@ -17,23 +17,37 @@ const COPIED: usize = 2_000;
 pub(crate) async fn page(sessions: &Sessions, sql: &Statements, read: &ReadAll) -> Result<LogPage, sqlx::Error> {
     let limit = read.limit.max(1);
     let mut session = sessions.start().await?;
-    let Found { mut events, head, places, last } = if limit < COPIED {
+    let Found { mut events, head, places, last, full, in_order, .. } = if limit < COPIED {
         fetch(&mut session, sql, read, limit).await?
     } else {
         copy(&mut session, sql, read, limit).await?
     };
-    session.done().await?;
+    if full {
+        // The rest of the answer is not waited for: the session is closed.
+        drop(session);
+    } else {
+        session.done().await?;
+    }
     // They come in order, though SQL promises none for a join; asked to, the server would collect and sort the page.
-    events.sort_by_key(|event| event.position);
+    if !in_order {
+        if full {
+            return Err(corrupt("a page that does not come in order cannot be cut"));
+        }
+        events.sort_by_key(|event| event.position);
+    }
     let end = read.until.min(head);
-    let scanned_to = if places == limit { last } else { end.max(read.after) };
+    let scanned_to = if full || places == limit { last } else { end.max(read.after) };
     Ok(LogPage { more: scanned_to < end, events, scanned_to })
 }
 
 /// What was found for a page.
-#[derive(Default)]
 struct Found {
     events: Vec<RecordedEvent>,
+    /// How many bytes they may still have.
+    bytes: usize,
+    /// The next event would be too much.
+    full: bool,
+    in_order: bool,
     /// The head of the log in the same snapshot.
     head: GlobalPosition,
     /// How many events were looked at, those included that are skipped.
@@ -43,9 +57,28 @@ struct Found {
 }
 
 impl Found {
+    fn up_to(limit: usize, bytes: usize) -> Self {
+        Self {
+            events: Vec::with_capacity(limit.min(COPIED)),
+            bytes,
+            full: false,
+            in_order: true,
+            head: GlobalPosition::START,
+            places: 0,
+            last: GlobalPosition::START,
+        }
+    }
+
     fn add(&mut self, place: Option<GlobalPosition>, event: Option<RecordedEvent>) {
+        let size = event.as_ref().map_or(0, RecordedEvent::bytes);
+        if size > self.bytes && !self.events.is_empty() {
+            self.full = true;
+            return;
+        }
+        self.bytes = self.bytes.saturating_sub(size);
         if let Some(position) = place {
             self.places += 1;
+            self.in_order &= position > self.last;
             self.last = self.last.max(position);
         }
         self.events.extend(event);
@@ -64,9 +97,11 @@ async fn fetch(session: &mut Session, sql: &Statements, read: &ReadAll, limit: u
     if let Some(names) = names {
         query = query.bind(names);
     }
-    let (mut found, mut rows) = (Found::default(), Rows::default());
+    let (mut found, mut rows) = (Found::up_to(limit, read.bytes), Rows::default());
     let mut answers = query.fetch(&mut **session);
-    while let Some(row) = answers.try_next().await? {
+    while !found.full
+        && let Some(row) = answers.try_next().await?
+    {
         found.head = row::position(&row, 9)?;
         let place = row.try_get_unchecked::<Option<i64>, _>(0)?.map(|_| row::position(&row, 0)).transpose()?;
         let id = row.try_get_unchecked::<Option<Uuid>, _>(1)?;
@@ -88,9 +123,11 @@ async fn copy(session: &mut Session, sql: &Statements, read: &ReadAll, limit: us
     if let Some(names) = names {
         select = select.replace("$5", &format!("array['{}']", names.join("','")));
     }
-    let (mut found, mut rows) = (Found { events: Vec::with_capacity(limit), ..Found::default() }, Rows::default());
+    let (mut found, mut rows) = (Found::up_to(limit, read.bytes), Rows::default());
     let mut chunks = session.copy_out_raw(&format!("copy ({select}) to stdout (format binary)")).await?;
-    while let Some(chunk) = chunks.try_next().await? {
+    while !found.full
+        && let Some(chunk) = chunks.try_next().await?
+    {
         if let Some(row) = CopiedRow::read(&chunk)? {
             found.head = row.head()?;
             found.add(row.place()?, row.event(&mut rows)?);

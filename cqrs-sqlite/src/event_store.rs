@@ -157,7 +157,9 @@ impl SqliteEventStore {
             page.scanned_to = if places == most { row::position(&row, 3)? } else { end.max(read.after) };
             page.more = page.scanned_to < end;
             left -= places;
-            if !page.more || left == 0 {
+            let bytes: usize = page.events.iter().map(cqrs_core::RecordedEvent::bytes).sum();
+            if !page.more || left == 0 || bytes >= read.bytes {
+                page.cut(read.bytes);
                 return Ok(page);
             }
         }

@@ -9,6 +9,9 @@ use crate::timestamp::Timestamp;
 /// How many events a page holds unless told.
 const PAGE: usize = 1_000;
 
+/// Bytes in a page of the log unless told.
+const PAGE_BYTES: usize = 16 << 20;
+
 /// Which way a stream is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Direction {
@@ -167,13 +170,15 @@ pub struct ReadAll {
     pub filter: Filter,
     /// Events in the page at most, at least 1; 1,000 unless told.
     pub limit: usize,
+    /// Bytes of payload and metadata in the page at most, though never less than one event; 16 MiB unless told.
+    pub bytes: usize,
 }
 
 impl ReadAll {
     /// Everything after `position`.
     #[must_use]
     pub fn after(position: GlobalPosition) -> Self {
-        Self { after: position, until: GlobalPosition::MAX, filter: Filter::All, limit: PAGE }
+        Self { after: position, until: GlobalPosition::MAX, filter: Filter::All, limit: PAGE, bytes: PAGE_BYTES }
     }
 
     /// No event after `position`.
@@ -196,6 +201,13 @@ impl ReadAll {
         self.limit = limit.max(1);
         self
     }
+
+    /// At most so many bytes of payload and metadata, though never less than one event.
+    #[must_use]
+    pub fn bytes(mut self, bytes: usize) -> Self {
+        self.bytes = bytes;
+        self
+    }
 }
 
 /// A page of the whole log.
@@ -207,6 +219,24 @@ pub struct LogPage {
     pub scanned_to: GlobalPosition,
     /// Whether the window may hold more.
     pub more: bool,
+}
+
+impl LogPage {
+    /// Leaves to the next page what is more than so many bytes of payload and metadata, though never the first event: the
+    /// rule of [`ReadAll::bytes`].
+    pub fn cut(&mut self, bytes: usize) {
+        let mut sum = 0_usize;
+        let fits = |event: &&RecordedEvent| {
+            sum = sum.saturating_add(event.bytes());
+            sum <= bytes
+        };
+        let whole = self.events.iter().take_while(fits).count().max(1);
+        if whole < self.events.len() {
+            self.events.truncate(whole);
+            self.scanned_to = self.events[whole - 1].position;
+            self.more = true;
+        }
+    }
 }
 
 /// The newest end of the log.

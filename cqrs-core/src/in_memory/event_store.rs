@@ -226,7 +226,9 @@ impl EventStore for InMemoryEventStore {
             Some(last) if events.len() == limit => last.position,
             _ => end.max(read.after),
         };
-        Ok(LogPage { more: scanned_to < end, events, scanned_to })
+        let mut page = LogPage { more: scanned_to < end, events, scanned_to };
+        page.cut(read.bytes);
+        Ok(page)
     }
 
     async fn list_streams(&self, list: ListStreams) -> Result<StreamList, StoreError> {

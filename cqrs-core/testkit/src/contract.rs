@@ -163,6 +163,7 @@ macro_rules! event_store_contract {
                 the_log_is_filtered_by_event_type
                 a_page_without_matching_events_moves_the_frontier
                 a_large_page_is_read_like_small_ones
+                a_page_of_large_events_is_cut_by_its_bytes
                 reading_ahead_gives_every_event_once
                 reading_ahead_gives_what_is_appended_meanwhile_once_and_in_order
                 pages_of_any_size_are_together_what_the_filter_picks_from_the_window

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use cqrs_core::{Category, Filter, GlobalPosition, LogPage, ReadAhead, ReadAll, RecordedEvent};
+use cqrs_core::{
+    Append, Category, Filter, GlobalPosition, LogPage, NewEvent, Payload, ReadAhead, ReadAll, RecordedEvent,
+};
 use futures::FutureExt;
 
 use proptest::prelude::*;
@@ -278,6 +280,36 @@ pub async fn a_page_of_the_log_that_leaves_events_out_says_that_there_is_more(st
         assert_eq!(page.scanned_to, log[limit - 1].position, "what was left out has not been scanned");
     }
     assert!(!read(&store, all().limit(13)).await.more);
+}
+
+pub async fn a_page_of_large_events_is_cut_by_its_bytes(store: Store) {
+    for size in [100, 100, 5_000, 100, 2_000, 2_000, 100, 100, 7_000] {
+        let payload = Payload::encode(&"x".repeat(size)).expect("a text is JSON");
+        append(&store, Append::new(vec![NewEvent { payload, ..event("account-a") }])).await;
+        write(&store, "order-1", 1).await;
+    }
+    let log = log(&store).await;
+    for (filter, bytes, limit) in [Filter::All, categories(&["account"]), types(&["account.opened.v1"])]
+        .into_iter()
+        .flat_map(|filter| [0, 700, 4_500, 1 << 20].map(|bytes| (filter.clone(), bytes)))
+        .flat_map(|(filter, bytes)| [3, 100_000].map(|limit| (filter.clone(), bytes, limit)))
+    {
+        let window = all().filter(filter.clone()).bytes(bytes).limit(limit);
+        let mut pages = ReadAhead::new(Arc::clone(&store), window.clone());
+        let mut seen = Vec::new();
+        loop {
+            let page = pages.next().await.expect("the log can be read");
+            let size: usize = page.events.iter().map(RecordedEvent::bytes).sum();
+            assert!(size <= bytes || page.events.len() == 1, "{size} bytes, {window:?}");
+            seen.extend(page.events);
+            if !page.more {
+                break;
+            }
+        }
+        let expected: Vec<_> = log.iter().filter(|event| filter.matches(event)).cloned().collect();
+        assert_eq!(seen, expected, "{window:?}");
+        assert_eq!(paged(&store, window).await, expected);
+    }
 }
 
 pub async fn what_a_filter_names_twice_is_given_once(store: Store) {
