@@ -1,13 +1,17 @@
 //! What lies beside the documents in an index: found by no search.
 
+use std::sync::{Arc, Mutex};
+
 use ::elasticsearch::http::Method;
+use cqrs_core::{ReadModel, ReadModelError, lookup_key};
 use cqrs_projections::{CalendarUnit, DateInterval, Facet, Field, Highlight, Mapping, Order, Range, SearchQuery};
 use futures::TryStreamExt;
 use serde_json::{Value, json};
 
-use crate::place::{Place, put, remove};
+use crate::http::serve;
+use crate::place::{Place, batch, put, remove};
 
-/// A document, a tombstone, and something hidden that has all fields that a document has.
+/// A document, a tombstone, a lookup, and something hidden that has all fields that a document has.
 async fn place() -> Place {
     let fields = Mapping::new()
         .field("title", Field::text())
@@ -21,7 +25,8 @@ async fn place() -> Place {
     let document = json!({ "title": "rust", "category": "data", "price": 5, "at": "2024-01-01T00:00:00Z" });
     let text = document.to_string();
     place.write(live, 0, 2, vec![put("shown", 1, &text), put("gone", 2, &text)]).await.unwrap();
-    place.write(live, 2, 3, vec![remove("gone", 3)]).await.unwrap();
+    let lookup = put(&lookup_key("rust"), 3, &text);
+    place.write(live, 2, 3, vec![remove("gone", 3), lookup]).await.unwrap();
     let mut hidden = document;
     hidden["cqrs_removed"] = json!(true);
     let lines = format!("{{\"index\":{{\"_id\":\"\\u0001hidden\"}}}}\n{hidden}\n");
@@ -79,7 +84,7 @@ async fn raw_searches_leave_out_what_is_hidden() {
     let categories = json!({ "terms": { "field": "category" } });
     for query in [
         json!({ "match_all": {} }),
-        json!({ "ids": { "values": ["shown", "gone", "\u{1}hidden"] } }),
+        json!({ "ids": { "values": ["shown", "gone", "\u{1}hidden", lookup_key("rust")] } }),
         json!({ "bool": { "should": [{ "term": { "cqrs_removed": true } }, { "exists": { "field": "price" } }] } }),
     ] {
         let body = json!({
@@ -102,4 +107,41 @@ async fn raw_searches_leave_out_what_is_hidden() {
         );
         assert_eq!(aggregations["filtered"]["doc_count"], 0);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lookups_are_written_when_all_documents_are_and_come_back_byte_for_byte() {
+    let place = Place::new().await;
+    let live = place.open().await;
+    let target = place.target(live);
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&sent);
+    let url = serve(move |request| {
+        if request.is_bulk() {
+            seen.lock().unwrap().push(request.ids().join(" "));
+        }
+        request.pass()
+    });
+    let model = place.by_way_of(&url);
+    // Longer than a keyword that is indexed may be.
+    let long = format!("{{ \"price\": \"none\",\n\"long\": \"{}\"}}", "ü".repeat(50_000));
+    let (one, other) = (lookup_key("a"), lookup_key("b"));
+    let with = |price: &str| {
+        vec![
+            put(&one, 1, &long),
+            put("c", 2, &format!("{{\"price\":{price}}}")),
+            put(&other, 2, "[1]"),
+            put("d", 2, "{}"),
+        ]
+    };
+
+    let refused = model.apply(&target, batch(live, 0, 2, 1, with("\"cheap\""))).await.unwrap_err();
+    assert!(matches!(&refused, ReadModelError::Rejected { key, .. } if key == "c"), "{refused:?}");
+    assert_eq!(place.load(live, &[&one, &other, "c"]).await, [None, None, None]);
+
+    model.apply(&target, batch(live, 0, 2, 1, with("5"))).await.unwrap();
+    assert_eq!(*sent.lock().unwrap(), ["c d".to_owned(), "c d".to_owned(), format!("{one} {other}")]);
+    let kept = |text: &str, position| Some((Some(text.to_owned()), position));
+    assert_eq!(place.load(live, &[&one, &other]).await, [kept(&long, 1), kept("[1]", 2)]);
+    assert_eq!(place.position(live).await, 2);
 }
