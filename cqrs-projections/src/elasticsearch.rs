@@ -159,8 +159,7 @@ impl ElasticReadModel {
     /// # Errors
     /// [`ReadModelError`] when the server cannot do it. A projection that was never opened is no error.
     pub async fn refresh_now(&self, projection: &ProjectionName) -> Result<(), ReadModelError> {
-        let path = format!("{}/_refresh?ignore_unavailable=true", self.names.live(projection));
-        self.client.post_nothing(&path).await?.ok().map(drop)
+        self.refresh_live(projection).await
     }
 
     /// The documents of a projection's live generation, to search in.

@@ -57,11 +57,8 @@ impl Found {
         Ok((content, Seen(Some((seq_no, primary_term)))))
     }
 
-    fn refusal(&self) -> Option<error::ServerError> {
-        self.error.as_ref().map(|refused| {
-            let status = if refused["type"] == "index_not_found_exception" { 404 } else { 500 };
-            error::ServerError::of("POST _mget", status, refused)
-        })
+    fn refusal(&self, of: &str) -> Option<error::ServerError> {
+        self.error.as_ref().map(|refused| error::ServerError::of_get(of, refused))
     }
 }
 
@@ -75,11 +72,11 @@ impl<'a> Checkpoints<'a> {
         Self { client, names }
     }
 
-    /// Creates the index, unless it is there.
-    pub(super) async fn create(&self) -> Result<(), ReadModelError> {
+    /// Creates the index, unless it is there, which it tells.
+    pub(super) async fn create(&self) -> Result<bool, ReadModelError> {
         let index = self.names.checkpoints_index();
         if self.client.get(&format!("_alias/{}", self.names.checkpoints())).await?.is_ok() {
-            return Ok(());
+            return Ok(true);
         }
         let body = json!({
             "settings": { "number_of_shards": 1, "auto_expand_replicas": "0-1" },
@@ -91,10 +88,10 @@ impl<'a> Checkpoints<'a> {
         });
         let answer = self.client.put(&index, &[], &body).await?;
         if answer.is_ok() {
-            return Ok(());
+            return Ok(false);
         }
         let refused = answer.error();
-        if refused.already_exists() { Ok(()) } else { Err(refused.into()) }
+        if refused.already_exists() { Ok(true) } else { Err(refused.into()) }
     }
 
     /// Token and checkpoint of a target whose generation exists.
@@ -102,7 +99,7 @@ impl<'a> Checkpoints<'a> {
         let id = target.to_string();
         let write = self.names.write(&target.projection, target.generation);
         let (checkpoint, generation) = self.get_beside(&id, &write).await?;
-        if let Some(refused) = generation.refusal() {
+        if let Some(refused) = generation.refusal(&write) {
             return Err(refused.at(target.generation));
         }
         checkpoint.content(&id)
@@ -121,7 +118,7 @@ impl<'a> Checkpoints<'a> {
         let answer = self.client.post("_mget", &[], &body).await?.ok()?;
         let [checkpoint, generation] = answer.json::<Docs>()?.docs;
         // Without the index, nothing is kept.
-        match checkpoint.refusal() {
+        match checkpoint.refusal(&self.names.checkpoints()) {
             Some(refused) if refused.decision() != Decision::Missing => Err(refused.into()),
             _ => Ok((checkpoint, generation)),
         }
@@ -211,6 +208,20 @@ impl<'a> Checkpoints<'a> {
                 return Ok(Generation::new(highest));
             }
             (numbers, seen) = self.numbers(projection).await?;
+        }
+        Err(error::contended("the generation number"))
+    }
+
+    /// Takes note that the first generation is there: should it be lost, the next one gets another number, and not the
+    /// checkpoints of the one that was lost.
+    pub(super) async fn opened(&self, projection: &ProjectionName) -> Result<(), ReadModelError> {
+        for _ in 0..TRIES {
+            let (numbers, seen) = self.numbers(projection).await?;
+            let next = Numbers { opening: None, ..numbers };
+            let id = projection.as_str();
+            if numbers.opening.is_none() || self.set(id, id, seen, &next).await? {
+                return Ok(());
+            }
         }
         Err(error::contended("the generation number"))
     }

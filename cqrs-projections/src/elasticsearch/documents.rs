@@ -89,8 +89,7 @@ impl ElasticReadModel {
 impl Found<'_> {
     fn into_document(self, target: &Target, key: &str) -> Result<Option<StoredDocument>, ReadModelError> {
         if let Some(refused) = self.error {
-            let status = if refused["type"] == "index_not_found_exception" { 404 } else { 500 };
-            return Err(ServerError::of("POST _mget", status, &refused).at(target.generation));
+            return Err(ServerError::of_get(&target.to_string(), &refused).at(target.generation));
         }
         let (Some(version), Some(source)) = (self.version, self.source) else { return Ok(None) };
         let position = GlobalPosition::new(version);

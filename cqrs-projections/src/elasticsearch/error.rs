@@ -85,6 +85,12 @@ impl ServerError {
         of(text(&at["type"]), reason)
     }
 
+    /// Takes the `error` of a document that was asked for by key. It comes without a status.
+    pub(super) fn of_get(of: &str, error: &Value) -> Self {
+        let status = if error["type"] == "index_not_found_exception" { 404 } else { 500 };
+        Self::of(&format!("POST _mget of {of}"), status, error)
+    }
+
     pub(super) fn decision(&self) -> Decision {
         match (self.status, self.kind.as_str()) {
             // Some versions give it a status that passes.
@@ -119,6 +125,11 @@ impl ServerError {
     /// Whether another generation became the live one meanwhile: it alone may be the alias' write index.
     pub(super) fn other_is_live(&self) -> bool {
         self.kind == "illegal_state_exception" && self.reason.contains("more than one write index")
+    }
+
+    /// Whether there is no index or alias of this name.
+    pub(super) fn is_missing(&self, name: &str) -> bool {
+        self.decision() == Decision::Missing && self.reason.contains(&format!("no such index [{name}]"))
     }
 
     /// Whether a shard vanished during a search.

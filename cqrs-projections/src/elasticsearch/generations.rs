@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::ElasticReadModel;
-use super::error::{self, Decision};
+use super::error::{self, Decision, ServerError};
 use super::mapping::{self, REMOVED};
 
 /// How often something is tried again because another one was faster.
@@ -81,18 +81,22 @@ impl ElasticReadModel {
         projection: &ProjectionName,
         partitions: Partitions,
     ) -> Result<Generation, ReadModelError> {
-        self.checkpoints().create().await?;
+        let mut kept = self.checkpoints().create().await?;
         for _ in 0..TRIES {
             let existing = self.existing(projection).await?;
             if let Some(live) = existing.live() {
                 let live = live.opened(partitions)?;
                 self.check_mapping(projection, live).await?;
                 self.await_shards(projection, live).await?;
+                if kept {
+                    self.checkpoints().opened(projection).await?;
+                }
                 return Ok(live);
             }
             // All that open it at the same time take the same number; creating the index together with the alias is what
             // one of them does.
             let first = self.checkpoints().number_to_open(projection, &existing).await?;
+            kept = true;
             self.create_index(projection, first, partitions, true).await?;
         }
         Err(error::contended("the live generation"))
@@ -145,18 +149,34 @@ impl ElasticReadModel {
     /// Waits until an index that another opener has just created can be read.
     async fn await_shards(&self, projection: &ProjectionName, generation: Generation) -> Result<(), ReadModelError> {
         let index = self.names.index(projection, generation);
-        let path = format!("{index}/_search?allow_partial_search_results=false");
         let until = Instant::now() + self.client.timeout();
         loop {
-            let answer = self.client.post(&path, &[], &json!({ "size": 0, "terminate_after": 1 })).await?;
-            if answer.is_ok() {
-                return Ok(());
-            }
-            let refused = answer.error();
+            let Some(refused) = self.search_nothing(&index).await? else { return Ok(()) };
             if refused.decision() != Decision::Transient || Instant::now() >= until {
                 return Err(refused.at(generation));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Why the shards of an index or alias cannot be searched, if so.
+    async fn search_nothing(&self, name: &str) -> Result<Option<ServerError>, ReadModelError> {
+        let path = format!("{name}/_search?allow_partial_search_results=false");
+        let answer = self.client.post(&path, &[], &json!({ "size": 0, "terminate_after": 1 })).await?;
+        Ok((!answer.is_ok()).then(|| answer.error()))
+    }
+
+    pub(super) async fn refresh_live(&self, projection: &ProjectionName) -> Result<(), ReadModelError> {
+        let readers = self.names.live(projection);
+        let answer = self.client.post_nothing(&format!("{readers}/_refresh")).await?;
+        let refused = match answer.is_ok() {
+            // It says nothing of shards that are away.
+            true => self.search_nothing(&readers).await?,
+            false => Some(answer.error()),
+        };
+        match refused {
+            Some(refused) if !refused.is_missing(&readers) => Err(refused.into()),
+            _ => Ok(()),
         }
     }
 

@@ -79,16 +79,17 @@ impl<D> ElasticSearch<D> {
     }
 
     async fn search(&self, body: &Value) -> Result<Answer, SearchError> {
-        // A projection that was never opened has no hits; an answer without some of its shards is none.
-        let path = format!("{}/_search?ignore_unavailable=true&allow_partial_search_results=false", self.alias);
-        self.send(&path, body).await
+        // An answer without some of its shards is none.
+        self.send("_search?allow_partial_search_results=false", body).await
     }
 
-    /// Sends a request, and again when the index was dropped beneath it.
-    async fn send(&self, path: &str, body: &Value) -> Result<Answer, SearchError> {
+    /// Sends a request to the readers' alias, and again when the index was dropped beneath it.
+    async fn send(&self, request: &str, body: &Value) -> Result<Answer, SearchError> {
+        let alias = &self.alias;
+        let mut path = format!("{alias}/{request}");
         let mut tries = 1;
         loop {
-            let answer = self.client.post(path, &[], body).await?;
+            let answer = self.client.post(&path, &[], body).await?;
             if answer.is_ok() {
                 return Ok(answer);
             }
@@ -98,6 +99,11 @@ impl<D> ElasticSearch<D> {
             }
             if tries == TRIES {
                 return Err(ReadModelError::Transient(Failure::new(error)).into());
+            }
+            if error.is_missing(alias) {
+                // A projection that was never opened has no hits. Only then: a closed index is ignored like one that is
+                // not there.
+                path = format!("{alias}/{request}&ignore_unavailable=true");
             }
             tries += 1;
         }

@@ -14,4 +14,5 @@ mod place;
 mod running;
 mod search;
 mod server;
+mod trouble;
 mod writing;

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use ::elasticsearch::http::Method;
 use cqrs_core::in_memory::InMemoryEventStore;
 use cqrs_core::{Append, DomainEvent, EventStore, GlobalPosition, NewEvent, ReadModel, Recorded, StreamName};
 use cqrs_projections::{
-    ElasticReadModel, Field, Mapping, Order, ProjectError, Projections, Projector, Range, SearchQuery, WaitError,
+    ElasticReadModel, Field, Mapping, Order, ProjectError, ProjectionError, Projections, Projector, Range, SearchQuery,
+    WaitError,
 };
 use serde::{Deserialize, Serialize};
 
@@ -97,5 +99,35 @@ async fn events_become_searchable_documents_and_a_rebuild_brings_a_new_mapping()
     running.wait_for(head, SOON).await.unwrap();
     assert_eq!(cheap(&model).await.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["8", "7"]);
     assert_eq!(model.generations(&place.projection).await.unwrap().len(), 1);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_projection_whose_index_is_deleted_stops_and_says_so_and_the_next_start_fills_another() {
+    let place = Place::with(Mapping::new().field("title", Field::text()).shards(1).replicas(0)).await;
+    let store = InMemoryEventStore::new();
+    let created = |title: &str| CourseEvent::Created { title: title.to_owned(), price: 1 };
+    for course in 1..=20 {
+        append(&store, course, &[created("Rust")]).await;
+    }
+    let head = append(&store, 21, &[created("SQL")]).await;
+    let start = || Projections::new(store.clone()).add("catalogue", Catalogue, place.model.clone()).start();
+    let running = start().await.unwrap();
+    running.wait_for(head, SOON).await.unwrap();
+
+    let answer = place.send(Method::Delete, "catalogue.g1", String::new()).await;
+    assert_eq!(answer["acknowledged"], true, "{answer}");
+    let head = append(&store, 22, &[created("C")]).await;
+    let stopped = running.wait_for(head, SOON).await.unwrap_err();
+    let gone = "there is no generation 1";
+    assert!(
+        matches!(&stopped, WaitError::Stopped { source: Some(ProjectionError::ReadModel(source)), .. } if source.to_string() == gone),
+        "{stopped:?}"
+    );
+    running.stop().await;
+
+    let running = start().await.unwrap();
+    running.wait_for(head, SOON).await.unwrap();
+    assert_eq!(place.found().await.unwrap().len(), 22);
     running.stop().await;
 }

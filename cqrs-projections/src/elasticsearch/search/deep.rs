@@ -56,8 +56,8 @@ impl<D> ElasticSearch<D> {
         struct Opened {
             id: String,
         }
-        let path = format!("{}/_pit?keep_alive={}&ignore_unavailable=true", self.alias, self.keeping_alive());
-        let opened: Opened = self.send(&path, &json!({})).await?.json()?;
+        let request = format!("_pit?keep_alive={}", self.keeping_alive());
+        let opened: Opened = self.send(&request, &json!({})).await?.json()?;
         Ok(opened.id)
     }
 
