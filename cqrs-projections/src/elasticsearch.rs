@@ -20,7 +20,8 @@
 //!   (429, 503) is sent again alone, with back-off, and a request that is too large (413) in halves. Only when all documents
 //!   are written does the checkpoint move.
 //! - **Removal** writes a tombstone, `{"cqrs_removed":true}`, because the version of a deleted document is forgotten after a
-//!   minute. The readers' alias hides tombstones.
+//!   minute. The readers' alias hides tombstones. Lookups of a [`JoinProjector`](crate::JoinProjector) lie in tombstones, too, as text that is not
+//!   indexed; they are written when all documents of the batch are.
 //! - **Checkpoints** are written after the documents, on condition that nobody wrote them since they were read
 //!   (`if_seq_no`): a former owner cannot change them.
 //! - **The live generation** is the one under the readers' alias. It is that alias' write index, which Elasticsearch allows
@@ -66,7 +67,8 @@ pub enum Refresh {
     /// At the index' next refresh, within a second by default: the fastest way of writing.
     #[default]
     None,
-    /// Before the checkpoint moves; waits for the next refresh.
+    /// Before the checkpoint moves; waits for the index' next refresh, so that each batch takes up to a second. An index that
+    /// never refreshes by itself (`refresh_interval` -1) makes every batch fail.
     WaitFor,
     /// Before the checkpoint moves; refreshes the index for each batch, which costs the server.
     Immediate,
@@ -160,6 +162,19 @@ impl ElasticReadModel {
     /// [`ReadModelError`] when the server cannot do it. A projection that was never opened is no error.
     pub async fn refresh_now(&self, projection: &ProjectionName) -> Result<(), ReadModelError> {
         self.refresh_live(projection).await
+    }
+
+    /// Whether the live generation has the fields that the mapping declares, as [`open`](ReadModel::open) checks it: for a
+    /// process that searches and does not run the projection. Until a rebuild, a new field is one that no document has.
+    ///
+    /// # Errors
+    /// [`ReadModelError::Mismatch`] when it has not; others when the server cannot be asked. A projection that was never
+    /// opened is no error.
+    pub async fn check(&self, projection: &ProjectionName) -> Result<(), ReadModelError> {
+        match self.existing(projection).await?.live() {
+            Some(live) => self.check_mapping(projection, live.generation).await,
+            None => Ok(()),
+        }
     }
 
     /// The documents of a projection's live generation, to search in.

@@ -14,6 +14,8 @@ pub(super) struct ServerError {
     /// Such as `index_not_found_exception`.
     kind: String,
     pub(super) reason: String,
+    /// The index or alias that it is about, if any.
+    index: Option<String>,
 }
 
 /// What to do about a refusal.
@@ -58,6 +60,7 @@ impl ServerError {
                 status,
                 kind: "answer without JSON".to_owned(),
                 reason: body.chars().take(200).collect(),
+                index: None,
             },
         }
     }
@@ -65,7 +68,8 @@ impl ServerError {
     /// Takes the `error` of an answer or of an item.
     pub(super) fn of(request: &str, status: u16, error: &Value) -> Self {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let of = |kind: String, reason: String| Self { request: request.to_owned(), status, kind, reason };
+        let index = error["index"].as_str().map(str::to_owned);
+        let of = |kind: String, reason: String| Self { request: request.to_owned(), status, kind, reason, index };
         if error.is_string() {
             return of("error".to_owned(), text(error));
         }
@@ -129,7 +133,7 @@ impl ServerError {
 
     /// Whether there is no index or alias of this name.
     pub(super) fn is_missing(&self, name: &str) -> bool {
-        self.decision() == Decision::Missing && self.reason.contains(&format!("no such index [{name}]"))
+        self.decision() == Decision::Missing && self.index.as_deref() == Some(name)
     }
 
     /// Whether a shard vanished during a search.

@@ -135,7 +135,11 @@ impl ElasticReadModel {
         if live && (refused.already_exists() || refused.other_is_live()) { Ok(()) } else { Err(refused.into()) }
     }
 
-    async fn check_mapping(&self, projection: &ProjectionName, generation: Generation) -> Result<(), ReadModelError> {
+    pub(super) async fn check_mapping(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+    ) -> Result<(), ReadModelError> {
         let index = self.names.index(projection, generation);
         let answer = self.client.get(&index).await?;
         if !answer.is_ok() {

@@ -79,10 +79,13 @@ async fn a_mapping_that_does_not_fit_is_found_and_a_rebuild_heals_it() {
         let refused = model.open(&place.projection, Partitions::ONE).await.unwrap_err();
         let ReadModelError::Mismatch { what } = refused else { panic!("{refused:?}") };
         assert_eq!(what, format!("{}.catalogue.g{first}: {differs}", place.prefix));
+        let checked = model.check(&place.projection).await.unwrap_err();
+        assert!(matches!(checked, ReadModelError::Mismatch { what: same } if same == what));
 
         // The old documents are served until the new generation is.
         assert_eq!(model.live(&place.projection).await.unwrap().map(|live| live.generation), Some(first));
     }
+    place.model.check(&place.projection).await.unwrap();
     let changed = place.model.clone().mapping(mapping().field("price", Field::double()));
     let next = changed.begin(&place.projection, Partitions::ONE).await.unwrap();
     changed.swap(&place.projection, next).await.unwrap();
