@@ -28,7 +28,7 @@ const BATCH: usize = 5_000;
 ///
 /// It fills a new generation from the first event on while the live one goes on, all partitions at the same time from one
 /// reading of the log, stops the runners for a moment when it has come near the end, fills the rest, makes the new
-/// generation the live one for all documents at once, drops the old one, and lets the runners go on with the new one. Readers and [`wait_for`](crate::Running::wait_for) notice nothing
+/// generation the live one for all documents at once, drops the old one unless it is to be [kept](Self::keep_former), and lets the runners go on with the new one. Readers and [`wait_for`](crate::Running::wait_for) notice nothing
 /// but the new documents.
 ///
 /// Whatever ends it before the swap (an error, [`stop`](crate::Running::stop), dropping the future) leaves the live
@@ -39,6 +39,7 @@ pub struct Rebuild {
     projection: Option<Arc<Projection>>,
     observer: Observer,
     batch: usize,
+    keep_former: bool,
 }
 
 /// A rebuild that was done.
@@ -47,6 +48,8 @@ pub struct Rebuild {
 pub struct Rebuilt {
     /// The generation that is live now.
     pub generation: Generation,
+    /// The one that was live before, if it was [kept](Rebuild::keep_former).
+    pub former: Option<Generation>,
     /// How many events were folded.
     pub events: u64,
     /// How long it took.
@@ -88,7 +91,7 @@ pub enum RebuildError {
 
 impl Rebuild {
     pub(crate) fn new(name: &str, projection: Option<Arc<Projection>>) -> Self {
-        Self { name: name.to_owned(), projection, observer: Observer::default(), batch: BATCH }
+        Self { name: name.to_owned(), projection, observer: Observer::default(), batch: BATCH, keep_former: false }
     }
 
     /// Calls `observe` after each batch.
@@ -103,8 +106,18 @@ impl Rebuild {
         self
     }
 
+    /// Does not drop the generation that was live ([`Rebuilt::former`]): it stays as it is until the next rebuild drops it, or
+    /// [`drop_generation`](cqrs_core::ReadModel::drop_generation) does.
+    ///
+    /// To go back to it, stop the projection in all processes, make it live again by
+    /// [`swap`](cqrs_core::ReadModel::swap), and start: it goes on from the checkpoint that it was left at.
+    pub fn keep_former(mut self) -> Self {
+        self.keep_former = true;
+        self
+    }
+
     async fn run(self) -> Result<Rebuilt, RebuildError> {
-        let Self { name, projection, observer, batch } = self;
+        let Self { name, projection, observer, batch, keep_former } = self;
         let Some(projection) = projection else {
             return Err(RebuildError::UnknownProjection { name });
         };
@@ -116,7 +129,8 @@ impl Rebuild {
         };
         let (cancel, cancelled) = watch::channel(false);
         let cancel = CancelOnDrop(Arc::new(cancel));
-        let task = tokio::spawn(swap::rebuild(Arc::clone(&projection), running, observer, batch, cancelled));
+        let task =
+            tokio::spawn(swap::rebuild(Arc::clone(&projection), running, observer, batch, keep_former, cancelled));
         projection.rebuilds(Arc::clone(&cancel.0), task.abort_handle());
         match task.await {
             Ok(Ok(rebuilt)) => Ok(rebuilt),

@@ -29,6 +29,7 @@ pub(super) async fn rebuild(
     _running: OwnedMutexGuard<()>,
     mut observer: Observer,
     batch: usize,
+    keep_former: bool,
     mut cancelled: watch::Receiver<bool>,
 ) -> Result<Rebuilt, Failed> {
     let _shown = Shown::new(&projection);
@@ -37,7 +38,13 @@ pub(super) async fn rebuild(
     let Some(alone) = alone else {
         return Err(Failed::RunningElsewhere);
     };
-    let rebuilt = fill_and_swap(&projection, observer, batch, &alone, &mut cancelled).await;
+    let mut rebuilt = fill_and_swap(&projection, observer, batch, &alone, &mut cancelled).await;
+    if let Ok(rebuilt) = &mut rebuilt
+        && !keep_former
+        && let Some(former) = rebuilt.former.take()
+    {
+        discard(&projection, former).await;
+    }
     alone.give_back().await;
     rebuilt
 }
@@ -56,9 +63,9 @@ async fn fill_and_swap(
         Err(failed) => Err(failed),
     };
     match done {
-        Ok(()) => {
+        Ok(former) => {
             let (events, elapsed) = (fill.observer().events(), fill.observer().elapsed());
-            Ok(Rebuilt { generation: begun, events, elapsed })
+            Ok(Rebuilt { generation: begun, former, events, elapsed })
         }
         Err(failed) => {
             discard(projection, begun).await;
@@ -126,7 +133,7 @@ async fn swap(
     generation: Generation,
     alone: &Alone,
     cancelled: &mut watch::Receiver<bool>,
-) -> Result<(), Failed> {
+) -> Result<Option<Generation>, Failed> {
     let swapping = unless(cancelled, take_swap(projection, fill)).await?;
     let were_running = projection.end(Ending::Pause).await;
     let filled = unless(cancelled, fill_rest(projection, fill)).await;
@@ -143,12 +150,7 @@ async fn swap(
         Ok(_) => projection.resume(),
         Err(_) => projection.resume_if(|partition| were_running.contains(&partition)),
     }
-    if let Some(former) = swapped?
-        && let Err(error) = projection.model.drop_generation(&projection.name, former).await
-    {
-        tracing::warn!(projection = %projection.name, %error, "generation {former} is left for the next rebuild to drop");
-    }
-    Ok(())
+    swapped
 }
 
 async fn take_swap(projection: &Projection, fill: &mut Fill<'_>) -> Result<Alone, ProjectionError> {
@@ -213,7 +215,7 @@ async fn make_live(
     Ok(())
 }
 
-/// Drops a generation that will not go live. What cannot be dropped now, the next rebuild drops.
+/// Drops a generation that will not go live, or no longer is. What cannot be dropped now, the next rebuild drops.
 async fn discard(projection: &Projection, generation: Generation) {
     if let Err(error) = projection.model.drop_generation(&projection.name, generation).await {
         tracing::warn!(projection = %projection.name, %error, "generation {generation} is left for the next rebuild to drop");

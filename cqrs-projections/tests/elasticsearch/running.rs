@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use ::elasticsearch::http::Method;
 use cqrs_core::in_memory::InMemoryEventStore;
-use cqrs_core::{Append, DomainEvent, EventStore, GlobalPosition, NewEvent, ReadModel, Recorded, StreamName};
+use cqrs_core::{
+    Append, Documents, DomainEvent, EventStore, GlobalPosition, NewEvent, ReadModel, Recorded, StreamName,
+};
 use cqrs_projections::{
     ElasticReadModel, Field, Mapping, Order, ProjectError, ProjectionError, Projections, Projector, Range, SearchQuery,
     WaitError,
@@ -92,12 +94,24 @@ async fn events_become_searchable_documents_and_a_rebuild_brings_a_new_mapping()
     assert!(matches!(stopped, WaitError::Stopped { .. }), "{stopped:?}");
     assert_eq!(place.found().await.unwrap().len(), 49, "the former one serves meanwhile");
 
-    running.rebuild("catalogue").batch(10).await.unwrap();
+    let rebuilt = running.rebuild("catalogue").batch(10).keep_former().await.unwrap();
 
     assert_eq!(cheap(&model).await, [("7".to_owned(), Course { title: "Rust 7".to_owned(), price: 9 })]);
     let head = append(&store, 8, &[CourseEvent::Repriced { price: 5 }]).await;
     running.wait_for(head, SOON).await.unwrap();
     assert_eq!(cheap(&model).await.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["8", "7"]);
+    running.stop().await;
+
+    // And back to the former one, with the former mapping, which catches up.
+    let former = rebuilt.former.unwrap();
+    assert_eq!(model.generations(&place.projection).await.unwrap(), [former, rebuilt.generation]);
+    model.swap(&place.projection, former).await.unwrap();
+    let running =
+        Projections::new(store.clone()).add("catalogue", Catalogue, place.model.clone()).start().await.unwrap();
+    running.wait_for(head, SOON).await.unwrap();
+    let documents = Documents::<Course>::new(place.model.clone(), "catalogue").unwrap();
+    assert_eq!(documents.get("8").await.unwrap().map(|course| course.price), Some(5));
+    running.rebuild("catalogue").await.unwrap();
     assert_eq!(model.generations(&place.projection).await.unwrap().len(), 1);
     running.stop().await;
 }

@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
-use cqrs_core::{Documents, EventStore, Generation, Partitions, ReadModel, Recorded};
+use cqrs_core::{Documents, EventStore, Generation, Partitions, ProjectionName, ReadModel, Recorded};
 use cqrs_projections::{
     ProjectError, ProjectionError, ProjectionState, Projections, Projector, RebuildError, Running, StopReason,
 };
@@ -71,6 +71,29 @@ async fn a_rebuild_folds_the_whole_log_again_and_swaps() {
     let running = start(&store, &sink).await;
     assert_eq!(running.status().await[0].generation, Some(Generation::new(2)));
     still_runs(&store, &sink, &running).await;
+}
+
+#[tokio::test]
+async fn the_former_generation_is_kept_when_asked_for_and_one_may_go_back_to_it() {
+    let (store, sink, running) = started().await;
+    let name = ProjectionName::new(NAME).unwrap();
+    let rebuilt = running.rebuild(NAME).keep_former().await.unwrap();
+    assert_eq!((rebuilt.generation, rebuilt.former), (Generation::new(2), Some(Generation::new(1))));
+    assert_eq!(generations(&sink.inner(), NAME).await, [1, 2]);
+    still_runs(&store, &sink, &running).await;
+    running.stop().await;
+
+    sink.inner().swap(&name, Generation::new(1)).await.unwrap();
+    let running = start(&store, &sink).await;
+    let head = store.inner.head().await.unwrap().position;
+    running.wait_for(head, LONG).await.unwrap();
+    assert_eq!(running.status().await[0].generation, Some(Generation::new(1)));
+    still_runs(&store, &sink, &running).await;
+
+    // The next one drops what was kept before.
+    let rebuilt = running.rebuild(NAME).await.unwrap();
+    assert_eq!((rebuilt.former, generations(&sink.inner(), NAME).await), (None, vec![3]));
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
