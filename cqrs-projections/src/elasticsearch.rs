@@ -20,8 +20,8 @@
 //!   (429, 503) is sent again alone, with back-off, and a request that is too large (413) in halves. Only when all documents
 //!   are written does the checkpoint move.
 //! - **Removal** writes a tombstone, `{"cqrs_removed":true}`, because the version of a deleted document is forgotten after a
-//!   minute. The readers' alias hides tombstones. Lookups of a [`JoinProjector`](crate::JoinProjector) lie in tombstones, too, as text that is not
-//!   indexed; they are written when all documents of the batch are.
+//!   minute. The readers' alias hides tombstones. Lookups of a [`JoinProjector`](crate::JoinProjector) lie in tombstones,
+//!   too, as text that is not indexed; they are written when all documents of the batch are.
 //! - **Checkpoints** are written after the documents, on condition that nobody wrote them since they were read
 //!   (`if_seq_no`): a former owner cannot change them.
 //! - **The live generation** is the one under the readers' alias. It is that alias' write index, which Elasticsearch allows

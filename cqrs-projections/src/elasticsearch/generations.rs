@@ -172,16 +172,21 @@ impl ElasticReadModel {
 
     pub(super) async fn refresh_live(&self, projection: &ProjectionName) -> Result<(), ReadModelError> {
         let readers = self.names.live(projection);
-        let answer = self.client.post_nothing(&format!("{readers}/_refresh")).await?;
-        let refused = match answer.is_ok() {
-            // It says nothing of shards that are away.
-            true => self.search_nothing(&readers).await?,
-            false => Some(answer.error()),
-        };
-        match refused {
-            Some(refused) if !refused.is_missing(&readers) => Err(refused.into()),
-            _ => Ok(()),
+        for _ in 0..TRIES {
+            let answer = self.client.post_nothing(&format!("{readers}/_refresh")).await?;
+            let refused = match answer.is_ok() {
+                // It says nothing of shards that are away.
+                true => self.search_nothing(&readers).await?,
+                false => Some(answer.error()),
+            };
+            match refused {
+                // It was dropped beneath the request: another one is live.
+                Some(refused) if refused.decision() == Decision::Missing && !refused.is_missing(&readers) => {}
+                Some(refused) if !refused.is_missing(&readers) => return Err(refused.into()),
+                _ => return Ok(()),
+            }
         }
+        Err(error::contended("the live generation"))
     }
 
     pub(super) async fn swap_generation(

@@ -168,6 +168,7 @@ async fn searchers_see_one_generation_or_the_other_and_never_both_or_none() {
         let mut reads = 0;
         while !*stop.borrow() {
             assert!(place.model.live(&place.projection).await.unwrap().is_some());
+            place.model.refresh_now(&place.projection).await.unwrap();
             reads += 1;
         }
         reads

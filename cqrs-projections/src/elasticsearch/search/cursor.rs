@@ -12,8 +12,8 @@ use super::error::InvalidSearch;
 /// Where [`deep_page`](super::ElasticSearch::deep_page) goes on.
 ///
 /// As text ([`Display`](fmt::Display) and [`FromStr`]) it can be given to a client that asks for the next page, and goes
-/// on in any process. It is not signed, and names what the server is to search: take it back only from clients who may see
-/// all documents that the server has, or keep it and give them a name for it.
+/// on in any process of the same program. It is not signed, and names what the server is to search: take it back only from
+/// clients who may see all documents that the server has, or keep it and give them a name for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SearchCursor {
     pub(super) pit: String,
