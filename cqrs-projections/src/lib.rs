@@ -92,7 +92,10 @@ pub use join::{JoinProjector, Lookups};
 pub use projector::{ProjectError, Projector};
 pub use rebuild::{Rebuild, RebuildError, RebuildProgress, Rebuilt};
 #[cfg(feature = "redis")]
-pub use redis::{RedisConnect, RedisReadModel};
+pub use redis::{
+    RedisConnect, RedisContribution, RedisCounter, RedisDerived, RedisHashes, RedisLeaderboard, RedisReadModel,
+    RedisSet, Scored,
+};
 pub use supervisor::{
     Lagging, PartitionOwner, PartitionStatus, ProjectionState, ProjectionStatus, Projections, Running, StartError,
     StopReason, WaitError,

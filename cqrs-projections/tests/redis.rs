@@ -4,6 +4,7 @@
 mod redis {
     mod batches;
     mod contract;
+    mod derived;
     mod generations;
     mod layout;
     mod proxy;

@@ -48,8 +48,8 @@ impl RedisConnect {
             Some(prefix) => KeyPrefix::new(prefix).map_err(|error| ReadModelError::Permanent(Failure::new(error)))?,
         };
         let connection = Connection::open(&self.url, self.response_timeout).await?;
-        check_eviction(&connection).await?;
-        Ok(RedisReadModel { connection: Arc::new(connection), prefix })
+        let drops_early = check_eviction(&connection).await?;
+        Ok(RedisReadModel { connection: Arc::new(connection), prefix, derive: Vec::new(), drops_early })
     }
 }
 
@@ -72,26 +72,27 @@ impl IntoFuture for RedisConnect {
     }
 }
 
-/// A server that drops keys when it is full would lose documents that the checkpoint speaks for.
-async fn check_eviction(connection: &Connection) -> Result<(), ReadModelError> {
+/// A server that drops keys when it is full would lose documents that the checkpoint speaks for. One that drops only what
+/// has an end gives its policy.
+async fn check_eviction(connection: &Connection) -> Result<Option<Arc<str>>, ReadModelError> {
     match connection.send::<String>(Request::Command(redis::cmd("INFO").arg("memory"))).await {
-        Ok(memory) => match evicts(&memory) {
-            None => Ok(()),
-            Some(policy) => Err(ReadModelError::Mismatch {
+        Ok(memory) => match dropping(&memory) {
+            Some(policy) if policy.starts_with("allkeys-") => Err(ReadModelError::Mismatch {
                 what: format!("Redis may drop documents when it is full: maxmemory-policy is {policy}, not noeviction"),
             }),
+            policy => Ok(policy.map(Arc::from)),
         },
         // Not everybody may ask.
-        Err(ReadModelError::Permanent(_)) => Ok(()),
+        Err(ReadModelError::Permanent(_)) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// The policy of `INFO memory` that drops keys without an expiry, where memory is limited at all.
-fn evicts(memory: &str) -> Option<&str> {
+/// The policy of `INFO memory` by which keys are dropped, where memory is limited at all.
+fn dropping(memory: &str) -> Option<&str> {
     let field = |name: &str| memory.lines().find_map(|line| line.trim_end().strip_prefix(name));
     let limited = field("maxmemory:").is_some_and(|bytes| bytes != "0");
-    field("maxmemory_policy:").filter(|policy| limited && policy.starts_with("allkeys-"))
+    field("maxmemory_policy:").filter(|policy| limited && *policy != "noeviction")
 }
 
 #[cfg(test)]
@@ -99,15 +100,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_limited_server_that_drops_any_key_does_not_fit() {
-        assert_eq!(evicts("# Memory\r\nmaxmemory:100\r\nmaxmemory_policy:allkeys-lru\r\n"), Some("allkeys-lru"));
-        for fits in [
-            "maxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n",
-            "maxmemory:100\r\nmaxmemory_policy:noeviction\r\n",
-            "maxmemory:100\r\nmaxmemory_policy:volatile-ttl\r\n",
-            "",
+    fn only_a_limited_server_drops_keys_and_only_by_some_policies() {
+        for (memory, policy) in [
+            ("# Memory\r\nmaxmemory:100\r\nmaxmemory_policy:allkeys-lru\r\n", Some("allkeys-lru")),
+            ("maxmemory:100\r\nmaxmemory_policy:volatile-ttl\r\n", Some("volatile-ttl")),
+            ("maxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n", None),
+            ("maxmemory:100\r\nmaxmemory_policy:noeviction\r\n", None),
+            ("", None),
         ] {
-            assert_eq!(evicts(fits), None, "{fits}");
+            assert_eq!(dropping(memory), policy, "{memory}");
         }
     }
 

@@ -6,7 +6,7 @@
 use cqrs_core::{
     FencingToken, Generation, GlobalPosition, LiveGeneration, Partitions, ProjectionName, ReadModelError, Target,
 };
-use redis::{Script, cmd, pipe};
+use redis::{Cmd, Script, cmd, pipe};
 
 use super::RedisReadModel;
 use super::connection::{Request, Times};
@@ -87,6 +87,7 @@ impl RedisReadModel {
         }
         for target in &targets {
             self.remove_documents(&self.prefix.partition(target)).await?;
+            self.remove_structures(&self.prefix.partition(target)).await?;
         }
         let mut forget = cmd("HDEL");
         forget.arg(self.prefix.registry(projection)).arg(format!("generation:{of}")).arg(format!("partitions:{of}"));
@@ -109,25 +110,47 @@ impl RedisReadModel {
     /// in a cluster has to find the node of the slot and start again when the slot moves. The index costs 64 bytes for each
     /// document, about 1 µs when it is new, and nothing when it changes.
     async fn remove_documents(&self, keys: &PartitionKeys) -> Result<(), ReadModelError> {
-        let index = keys.index();
+        let each = |found: &[String]| found.iter().flat_map(|key| [keys.document(key), keys.hash(key)]).collect();
+        self.remove_all(cmd("SSCAN").arg(keys.index()), 1, each).await?;
+        self.connection.send(Request::Command(cmd("UNLINK").arg(keys.index()))).await
+    }
+
+    /// The mark keeps `derives` until nothing that was derived is left.
+    async fn remove_structures(&self, keys: &PartitionKeys) -> Result<(), ReadModelError> {
+        let checkpoint = keys.checkpoint();
+        let derives: Option<String> =
+            self.connection.send(Request::Command(cmd("HGET").arg(&checkpoint).arg("derives"))).await?;
+        if derives.is_none() {
+            return Ok(());
+        }
+        let each = |found: &[String]| found.iter().flat_map(|name| [keys.structure(name), keys.shared(name)]).collect();
+        self.remove_all(cmd("ZSCAN").arg(keys.structures()), 2, each).await?;
+        let _: u64 =
+            self.connection.send(Request::Command(cmd("UNLINK").arg(keys.structures()).arg(keys.derived()))).await?;
+        self.connection.send(Request::Command(cmd("HDEL").arg(&checkpoint).arg("derives"))).await
+    }
+
+    /// Removes the keys that belong to each name that a scan finds, the first of so many texts for each.
+    async fn remove_all(
+        &self,
+        scan: &Cmd,
+        texts: usize,
+        keys: impl Fn(&[String]) -> Vec<String> + Send + Sync,
+    ) -> Result<(), ReadModelError> {
         let mut cursor = String::from("0");
         loop {
-            let mut scan = cmd("SSCAN");
-            scan.arg(&index).arg(&cursor).arg("COUNT").arg(REMOVE);
+            let mut scan = scan.clone();
+            scan.arg(&cursor).arg("COUNT").arg(REMOVE);
             let (next, found): (String, Vec<String>) = self.connection.send(Request::Command(&scan)).await?;
-            for chunk in found.chunks(REMOVE) {
-                let mut unlink = cmd("UNLINK");
-                for key in chunk {
-                    unlink.arg(keys.document(key));
-                }
-                let _: u64 = self.connection.send(Request::Command(&unlink)).await?;
+            let names: Vec<String> = found.into_iter().step_by(texts).collect();
+            for chunk in names.chunks(REMOVE) {
+                let _: u64 = self.connection.send(Request::Command(cmd("UNLINK").arg(keys(chunk)))).await?;
             }
             if next == "0" {
-                break;
+                return Ok(());
             }
             cursor = next;
         }
-        self.connection.send(Request::Command(cmd("UNLINK").arg(index))).await
     }
 
     /// Runs a script of the registry that answers with a [`Reply`].

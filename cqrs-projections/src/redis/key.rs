@@ -39,6 +39,11 @@ impl KeyPrefix {
 }
 
 impl PartitionKeys {
+    /// What decides the slot, braces included; every key of the partition starts with it.
+    pub(super) fn tag(&self) -> &str {
+        &self.tag
+    }
+
     pub(super) fn checkpoint(&self) -> String {
         format!("{}:checkpoint", self.tag)
     }
@@ -50,6 +55,31 @@ impl PartitionKeys {
 
     pub(super) fn document(&self, key: &str) -> String {
         format!("{}:doc:{key}", self.tag)
+    }
+
+    /// The fields of a document, where they are derived.
+    pub(super) fn hash(&self, key: &str) -> String {
+        format!("{}:hash:{key}", self.tag)
+    }
+
+    /// The hash that knows what each document contributes.
+    pub(super) fn derived(&self) -> String {
+        format!("{}:derived", self.tag)
+    }
+
+    /// The sorted set of the names of all structures, `set:active` say, by the moment when they end.
+    pub(super) fn structures(&self) -> String {
+        format!("{}:structures", self.tag)
+    }
+
+    /// A structure by kind and name.
+    pub(super) fn structure(&self, name: &str) -> String {
+        format!("{}:{name}", self.tag)
+    }
+
+    /// How often members of a structure are named that are named more than once.
+    pub(super) fn shared(&self, name: &str) -> String {
+        format!("{}:shared:{name}", self.tag)
     }
 }
 

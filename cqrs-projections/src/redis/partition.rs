@@ -1,15 +1,18 @@
 //! One partition: its checkpoint and its documents, in one slot and written by one script.
 
-use cqrs_core::{Batch, Checkpoint, Failure, FencingToken, GlobalPosition, ReadModelError, StoredDocument, Target};
+use cqrs_core::{
+    Batch, Checkpoint, Failure, FencingToken, GlobalPosition, ReadModelError, StoredDocument, Target, is_lookup,
+};
 use redis::{ScriptInvocation, cmd};
 
 use super::RedisReadModel;
 use super::connection::{Request, Times};
+use super::derived::{Derivation, RedisDerived};
 use super::document::{self, MAX_BYTES};
 use super::script::{APPLY, FENCE, Reply, number};
 
-/// The most documents in a batch. Redis 6 takes a request of at most 2^20 parts, and a document has three.
-const MAX_DOCUMENTS: usize = 300_000;
+/// The most documents in a batch. Redis 6 takes a request of at most 2^20 parts, and a document has five.
+const MAX_DOCUMENTS: usize = 200_000;
 
 impl RedisReadModel {
     pub(super) async fn take_over(
@@ -62,6 +65,7 @@ impl RedisReadModel {
 
     pub(super) async fn write(&self, target: &Target, batch: Batch) -> Result<(), ReadModelError> {
         check(&batch)?;
+        let derived = self.derived(&batch)?;
         let json = serde_json::to_string(&batch.checkpoint).map_err(permanent)?;
         let names = self.prefix.partition(target);
         let script = |admitted: bool| {
@@ -69,15 +73,46 @@ impl RedisReadModel {
             script.key(names.index());
             script.arg(u8::from(admitted)).arg(batch.checkpoint.token.get());
             script.arg(batch.from.get()).arg(batch.checkpoint.position.get()).arg(&json);
-            for write in &batch.documents {
+            script.arg(names.tag()).arg(u8::from(derived.is_some()));
+            for (at, write) in batch.documents.iter().enumerate() {
                 script.key(names.document(&write.key));
                 script.arg(&write.key).arg(document::encode(write.document.as_ref(), write.position));
+                if let Some(derived) = &derived {
+                    script.arg(&derived[at].contributions).arg(&derived[at].hash);
+                }
             }
             script
         };
         match self.admitting(target, Times::Repeatable, script).await? {
             Reply::Ok(_) => Ok(()),
             refused => Err(refused.refusal(target.generation, batch.checkpoint.token, batch.from)),
+        }
+    }
+
+    /// What each document of the batch contributes, where anything is derived at all.
+    fn derived(&self, batch: &Batch) -> Result<Option<Vec<Derivation>>, ReadModelError> {
+        if self.derive.is_empty() {
+            return Ok(None);
+        }
+        let mut bytes = 0;
+        let mut all = Vec::with_capacity(batch.documents.len());
+        for write in &batch.documents {
+            let mut derivation = Derivation::default();
+            if let Some(document) = write.document.as_ref().filter(|_| !is_lookup(&write.key)) {
+                let derived = RedisDerived::of(&self.derive, &write.key, document)
+                    .map_err(|reason| ReadModelError::Rejected { key: write.key.clone(), reason })?;
+                if let Some(policy) = self.drops_early.as_deref().filter(|_| derived.ends()) {
+                    let what = format!("structures that end may be dropped before: maxmemory-policy is {policy}");
+                    return Err(ReadModelError::Mismatch { what });
+                }
+                derivation = derived.encode();
+            }
+            bytes += derivation.contributions.len() + derivation.hash.len();
+            all.push(derivation);
+        }
+        match bytes > MAX_BYTES {
+            true => Err(permanent(format!("{bytes} bytes are derived from a batch, which is too much: cut it"))),
+            false => Ok(Some(all)),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The Lua scripts, one file each, and their answers.
+//! The Lua scripts, and their answers.
 
 use std::sync::LazyLock;
 
@@ -6,8 +6,9 @@ use cqrs_core::{FencingToken, Generation, GlobalPosition, ReadModelError};
 use redis::Script;
 
 macro_rules! scripts {
-    ($($name:ident = $file:literal;)*) => {
-        $(pub(super) static $name: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!($file)));)*
+    ($($name:ident = $($file:literal)+;)*) => {
+        $(pub(super) static $name: LazyLock<Script> =
+            LazyLock::new(|| Script::new(concat!($(include_str!($file)),+)));)*
     };
 }
 
@@ -19,7 +20,7 @@ scripts! {
     ADMIT = "lua/admit.lua";
     DROP = "lua/drop.lua";
     FENCE = "lua/fence.lua";
-    APPLY = "lua/apply.lua";
+    APPLY = "lua/slices.lua" "lua/derive.lua" "lua/apply.lua";
 }
 
 /// What a script answers: a word, and what belongs to it.
@@ -39,6 +40,8 @@ pub(super) enum Reply {
     Sequence(GlobalPosition),
     /// The key of this document holds another type.
     Refused { key: String, kind: String },
+    /// What this document contributes to other structures cannot be written.
+    Derived { key: String, reason: String },
     /// A key of the read model itself holds another type.
     Type { key: String, kind: String },
 }
@@ -59,6 +62,7 @@ impl TryFrom<Vec<String>> for Reply {
             "fenced" => Self::Fenced(FencingToken::new(number(&next()?)?)),
             "sequence" => Self::Sequence(GlobalPosition::new(number(&next()?)?)),
             "refused" => Self::Refused { key: next()?, kind: next()? },
+            "derived" => Self::Derived { key: next()?, reason: next()? },
             "type" => Self::Type { key: next()?, kind: next()? },
             _ => return Err(corrupt()),
         })
@@ -76,6 +80,7 @@ impl Reply {
             Self::Refused { key, kind } => {
                 ReadModelError::Rejected { key, reason: format!("its Redis key holds a {kind}, not a string") }
             }
+            Self::Derived { key, reason } => ReadModelError::Rejected { key, reason },
             Self::Type { key, kind } => ReadModelError::Corrupt { what: format!("the Redis key {key:?} is a {kind}") },
             Self::Ok(_) => ReadModelError::Corrupt { what: "a script gave an unexpected answer".to_owned() },
         }

@@ -3,6 +3,7 @@
 use cqrs_core::{LiveGeneration, Partitions, ReadModel, ReadModelError};
 use cqrs_projections::RedisReadModel;
 
+use super::derived::{CHANGED, WAS, contribute};
 use super::scratch::{Scratch, batch, load, owned, removal, stored, summary, url, write};
 
 #[tokio::test]
@@ -33,18 +34,50 @@ async fn a_bad_prefix_or_address_is_refused_when_connecting() {
     }
 }
 
+const RIGHTS: &str = "+evalsha +script|load +hget +hmget +hset +hdel +hkeys +hexists +hincrby +mget +mset +unlink +type \
+                      +sadd +srem +sscan";
+
+const RIGHTS_TO_DERIVE: &str = " +time +get +set +hgetall +hlen +sismember +scard +zadd +zrem +zscan +zcard +zcount +zscore \
+                                +zrangebyscore +zrevrangebyscore +pexpireat +persist";
+
+async fn restricted(scratch: &Scratch, rights: &str) -> RedisReadModel {
+    let mut create = vec!["ACL", "SETUSER", &scratch.prefix, "on", ">secret", "~{*"];
+    create.extend(rights.split_ascii_whitespace());
+    let _: () = scratch.command(&create);
+    let url = url().replace("redis://", &format!("redis://{}:secret@", scratch.prefix));
+    RedisReadModel::connect(url).prefix(&scratch.prefix).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_user_who_derives_needs_the_documented_rights_only() {
+    let scratch = Scratch::new();
+    let model = contribute(restricted(&scratch, &format!("{RIGHTS}{RIGHTS_TO_DERIVE}")).await);
+    let first = owned(&model).await;
+    for (at, document) in
+        [WAS, CHANGED, r#"{"ends":9000000000000,"sets":[["e","x"]],"hash":{}}"#, "{}"].into_iter().enumerate()
+    {
+        let (at, other) = (at as u64, at.to_string());
+        model
+            .apply(&first, batch(at, at + 1, vec![write("k", document, at + 1), write(&other, WAS, at + 1)]))
+            .await
+            .unwrap();
+        model.apply(&first, batch(at + 1, at + 1, vec![])).await.unwrap();
+    }
+    assert!(model.set("summary", "s").unwrap().contains("a").await.unwrap());
+    assert_eq!(model.set("summary", "s").unwrap().members().await.unwrap().len(), 2);
+    assert_eq!(model.leaderboard("summary", "l").unwrap().rank("a").await.unwrap(), Some(1));
+    assert_eq!(model.leaderboard("summary", "l").unwrap().top(5).await.unwrap().len(), 2);
+    assert_eq!(model.counter("summary", "c").unwrap().get().await.unwrap(), 4);
+    assert!(model.hashes("summary").unwrap().get("0").await.unwrap().is_some());
+    let second = model.begin(&summary(), Partitions::ONE).await.unwrap();
+    model.swap(&summary(), second).await.unwrap();
+    model.drop_generation(&summary(), first.generation).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_user_needs_the_documented_rights_only() {
     let scratch = Scratch::new();
-    let rights = "+evalsha +script|load +hget +hmget +hset +hdel +hkeys +hexists +hincrby +mget +mset +unlink +type +sadd \
-                  +srem +sscan";
-    let keys = "~{*";
-    let mut create = vec!["ACL", "SETUSER", &scratch.prefix, "on", ">secret", keys];
-    create.extend(rights.split_ascii_whitespace());
-    let _: () = scratch.command(&create);
-
-    let url = url().replace("redis://", &format!("redis://{}:secret@", scratch.prefix));
-    let model = RedisReadModel::connect(url).prefix(&scratch.prefix).await.unwrap();
+    let model = restricted(&scratch, RIGHTS).await;
     let first = owned(&model).await;
     model.apply(&first, batch(0, 5, vec![write("a", "1", 5), write("b", "1", 5)])).await.unwrap();
     model.apply(&first, batch(5, 6, vec![removal("a", 6)])).await.unwrap();

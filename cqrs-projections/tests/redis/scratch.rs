@@ -1,6 +1,7 @@
 //! A corner of the server for one test: its own prefix, emptied at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use cqrs_core::{
     Batch, Checkpoint, DocumentWrite, EventId, FencingToken, Generation, GlobalPosition, Partitions, Payload,
@@ -47,16 +48,31 @@ impl Scratch {
         connection.scan_options(mine)?.collect()
     }
 
+    /// Waits until the keys are so.
+    pub async fn until(&self, what: &str, condition: impl Fn(&BTreeMap<String, String>) -> bool) {
+        let wait = async {
+            while !condition(&self.dump()) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        assert!(tokio::time::timeout(Duration::from_secs(60), wait).await.is_ok(), "{what}: {:?}", self.dump());
+    }
+
     /// All keys with what they hold; the prefix is left out.
     pub fn dump(&self) -> BTreeMap<String, String> {
         let mut connection = self.connect().unwrap();
         let mut dump = BTreeMap::new();
         for key in self.keys(&mut connection).unwrap() {
             let kind: String = redis::cmd("TYPE").arg(&key).query(&mut connection).unwrap();
+            // It ended since it was listed.
+            if kind == "none" {
+                continue;
+            }
             let held = match kind.as_str() {
                 "string" => connection.get::<_, String>(&key).unwrap(),
                 "hash" => format!("{:?}", connection.hgetall::<_, BTreeMap<String, String>>(&key).unwrap()),
                 "set" => format!("{:?}", connection.smembers::<_, BTreeSet<String>>(&key).unwrap()),
+                "zset" => format!("{:?}", connection.zrange_withscores::<_, Vec<(String, f64)>>(&key, 0, -1).unwrap()),
                 "list" => format!("{:?}", connection.lrange::<_, Vec<String>>(&key, 0, -1).unwrap()),
                 kind => panic!("{key} is a {kind}"),
             };
