@@ -93,8 +93,8 @@ pub use projector::{ProjectError, Projector};
 pub use rebuild::{Rebuild, RebuildError, RebuildProgress, Rebuilt};
 #[cfg(feature = "redis")]
 pub use redis::{
-    RedisConnect, RedisContribution, RedisCounter, RedisDerived, RedisHashes, RedisLeaderboard, RedisReadModel,
-    RedisSet, Scored,
+    CacheAside, CacheInvalidation, CacheSource, Loaded, RedisConnect, RedisContribution, RedisCounter, RedisDerived,
+    RedisHashes, RedisLeaderboard, RedisReadModel, RedisSet, Scored, Touches,
 };
 pub use supervisor::{
     Lagging, PartitionOwner, PartitionStatus, ProjectionState, ProjectionStatus, Projections, Running, StartError,

@@ -1,5 +1,6 @@
 //! Documents in Redis, written by one script for each batch together with the checkpoint.
 
+mod cache_aside;
 mod connect;
 mod connection;
 mod counter;
@@ -19,6 +20,7 @@ mod set;
 use std::fmt;
 use std::sync::Arc;
 
+pub use cache_aside::{CacheAside, CacheInvalidation, CacheSource, Loaded, Touches};
 pub use connect::RedisConnect;
 use connection::Connection;
 pub use counter::RedisCounter;

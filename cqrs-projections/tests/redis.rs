@@ -3,6 +3,7 @@
 
 mod redis {
     mod batches;
+    mod cache_aside;
     mod contract;
     mod derived;
     mod generations;

@@ -134,19 +134,15 @@ impl Drop for Corner {
 
 fn empty_redis(url: &str, prefix: &str) -> redis::RedisResult<()> {
     let mut connection = redis::Client::open(url)?.get_connection()?;
-    let mut cursor = 0_u64;
-    loop {
-        let pattern = format!("{{{prefix}:*");
-        let scan = redis::cmd("SCAN").arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(1_000).to_owned();
-        let (next, keys): (u64, Vec<String>) = scan.query(&mut connection)?;
+    // Those of read models, and those of caches.
+    for pattern in [format!("{{{prefix}:*"), format!("{prefix}:*")] {
+        let matching = redis::ScanOptions::default().with_pattern(pattern).with_count(1_000);
+        let keys: Vec<String> = redis::Commands::scan_options(&mut connection, matching)?.collect::<Result<_, _>>()?;
         for key in keys {
             redis::cmd("UNLINK").arg(key).exec(&mut connection)?;
         }
-        if next == 0 {
-            return Ok(());
-        }
-        cursor = next;
     }
+    Ok(())
 }
 
 fn empty_elasticsearch(url: String, prefix: String) -> Result<(), String> {

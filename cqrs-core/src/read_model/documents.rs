@@ -1,6 +1,7 @@
 //! Typed reads of documents by key.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -13,7 +14,6 @@ use crate::checkpoint_store::Generation;
 use crate::name::{InvalidName, ProjectionName};
 
 /// The documents of one projection, read by key from its live generation.
-#[derive(Debug)]
 pub struct Documents<D> {
     model: Arc<dyn ReadModel>,
     projection: ProjectionName,
@@ -49,11 +49,27 @@ impl<D: DeserializeOwned> Documents<D> {
     /// # Errors
     /// As [`get`](Self::get).
     pub async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<D>>, ReadModelError> {
+        let Some((stored, generation)) = self.find(keys).await? else {
+            return Ok(keys.iter().map(|_| None).collect());
+        };
+        stored.into_iter().zip(keys).map(|(stored, key)| decode(stored, key, generation)).collect()
+    }
+
+    /// The documents with these keys as they are kept, with the positions that they reflect, in their order.
+    ///
+    /// # Errors
+    /// [`ReadModelError`] when the sink cannot be read.
+    pub async fn stored(&self, keys: &[String]) -> Result<Vec<Option<StoredDocument>>, ReadModelError> {
+        Ok(self.find(keys).await?.map_or_else(|| vec![None; keys.len()], |(stored, _)| stored))
+    }
+
+    /// What the live generation keeps, and which that was; `None` when the projection was never opened.
+    async fn find(&self, keys: &[String]) -> Result<Option<(Vec<Option<StoredDocument>>, Generation)>, ReadModelError> {
         loop {
             let known = *self.live.borrow();
             let Some(from) = known else {
                 match self.model.live(&self.projection).await? {
-                    None => return Ok(keys.iter().map(|_| None).collect()),
+                    None => return Ok(None),
                     found => {
                         self.live.send_replace(found);
                         continue;
@@ -70,8 +86,7 @@ impl<D: DeserializeOwned> Documents<D> {
                 self.live.send_replace(live);
                 continue;
             }
-            let decode = |(stored, key): (_, &String)| decode(stored, key, from.generation);
-            return stored?.into_iter().zip(keys).map(decode).collect();
+            return Ok(Some((stored?, from.generation)));
         }
     }
 
@@ -94,6 +109,12 @@ impl<D: DeserializeOwned> Documents<D> {
             }
         }
         Ok(found)
+    }
+}
+
+impl<D> fmt::Debug for Documents<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Documents").field("projection", &self.projection).finish_non_exhaustive()
     }
 }
 

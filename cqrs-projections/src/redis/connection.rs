@@ -1,5 +1,6 @@
 //! One multiplexed connection, made again when it is lost or does not answer.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use cqrs_core::ReadModelError;
@@ -132,6 +133,13 @@ impl Connection {
                 Err(error)
             }
         }
+    }
+}
+
+/// The address may hold a password.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
     }
 }
 

@@ -28,6 +28,10 @@ impl KeyPrefix {
         Err(InvalidName { kind: "key prefix", value: prefix.chars().take(80).collect(), reason })
     }
 
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The registry of a projection's generations.
     pub(super) fn registry(&self, projection: &ProjectionName) -> String {
         format!("{{{}{projection}}}:generations", self.0)

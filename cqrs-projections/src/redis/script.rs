@@ -20,6 +20,9 @@ scripts! {
     ADMIT = "lua/admit.lua";
     DROP = "lua/drop.lua";
     FENCE = "lua/fence.lua";
+    LEASE = "lua/lease.lua";
+    FILL = "lua/before.lua" "lua/fill.lua";
+    INVALIDATE = "lua/before.lua" "lua/invalidate.lua";
     APPLY = "lua/slices.lua" "lua/derive.lua" "lua/apply.lua";
 }
 

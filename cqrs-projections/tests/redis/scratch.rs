@@ -30,13 +30,19 @@ impl Scratch {
         RedisReadModel::connect(&self.url).prefix(&self.prefix).await.unwrap()
     }
 
-    /// Runs one command beside the read model, such as `LPUSH {summary:1:0}:doc:a 1`, on a key of this corner.
-    pub fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
+    /// Runs one command as it stands.
+    pub fn plain<T: FromRedisValue>(&self, words: &[&str]) -> T {
         let mut command = redis::Cmd::new();
         for word in words {
-            command.arg(word.replace('{', &format!("{{{}:", self.prefix)));
+            command.arg(word);
         }
         command.query(&mut self.connect().unwrap()).unwrap()
+    }
+
+    /// Runs one command beside the read model, such as `LPUSH {summary:1:0}:doc:a 1`, on a key of this corner.
+    pub fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        let words: Vec<_> = words.iter().map(|word| word.replace('{', &format!("{{{}:", self.prefix))).collect();
+        self.plain(&words.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     fn connect(&self) -> RedisResult<Connection> {
@@ -44,7 +50,11 @@ impl Scratch {
     }
 
     fn keys(&self, connection: &mut Connection) -> RedisResult<Vec<String>> {
-        let mine = ScanOptions::default().with_pattern(format!("{{{}:*", self.prefix)).with_count(1_000);
+        self.scan(connection, "{")
+    }
+
+    fn scan(&self, connection: &mut Connection, before: &str) -> RedisResult<Vec<String>> {
+        let mine = ScanOptions::default().with_pattern(format!("{before}{}:*", self.prefix)).with_count(1_000);
         connection.scan_options(mine)?.collect()
     }
 
@@ -87,7 +97,7 @@ impl Drop for Scratch {
         let delete = || -> RedisResult<()> {
             let mut connection = self.connect()?;
             let mut delete = redis::pipe();
-            for key in self.keys(&mut connection)? {
+            for key in self.keys(&mut connection)?.into_iter().chain(self.scan(&mut connection, "")?) {
                 delete.unlink(key);
             }
             delete.exec(&mut connection)?;
