@@ -1,8 +1,9 @@
 //! A course catalogue: commands on courses and instructors, one document for each course joined with its instructor,
-//! full-text search with facets in Elasticsearch, and all of it over HTTP. Every figure is checked.
+//! full-text search with facets in Elasticsearch, details of a course cached in Redis, and all of it over HTTP. Every figure
+//! is checked.
 //!
-//! Events are in PostgreSQL (`DATABASE_URL`), documents in Elasticsearch (`ELASTICSEARCH_URL`). Which adapter is used is decided in this file and
-//! nowhere else.
+//! Events are in PostgreSQL (`DATABASE_URL`), documents in Elasticsearch (`ELASTICSEARCH_URL`), their cache in Redis
+//! (`REDIS_URL`). Which adapter is used is decided in this file and nowhere else.
 
 mod catalogue;
 mod course;
@@ -17,19 +18,20 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 use cqrs_core::{Documents, Repository};
 use cqrs_postgres::PgOptions;
-use cqrs_projections::{ElasticReadModel, Projections};
+use cqrs_projections::{CacheAside, ElasticReadModel, Projections, RedisReadModel, Touches};
 use showcase::Report;
 use tokio::net::TcpListener;
 
-use crate::catalogue::{CATALOGUE, Catalogue};
+use crate::catalogue::{CATALOGUE, Catalogue, CourseView};
 use crate::service::Service;
 use crate::story::Story;
 
-/// A course catalogue on PostgreSQL and Elasticsearch.
+/// A course catalogue on PostgreSQL, Elasticsearch and Redis.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
@@ -39,6 +41,9 @@ struct Args {
     /// The Elasticsearch that keeps the catalogue
     #[arg(long, value_name = "URL", env = "ELASTICSEARCH_URL", hide_env_values = true)]
     elasticsearch_url: String,
+    /// The Redis that keeps details of courses for an hour
+    #[arg(long, value_name = "URL", env = "REDIS_URL", hide_env_values = true)]
+    redis_url: String,
     /// The schema of the events, and the prefix of keys and indices
     #[arg(long, value_name = "NAME", env = "COURSE_CATALOGUE_SCHEMA", default_value = "course_catalogue")]
     schema: String,
@@ -87,7 +92,13 @@ async fn connect(args: &Args) -> Result<Service, Box<dyn Error>> {
         .prefix(&args.schema)?
         .mapping(catalogue::mapping().replicas(0));
     let search = model.search(CATALOGUE)?;
-    let details = Documents::new(model.clone(), CATALOGUE)?;
-    let running = Projections::new(store).add_join(CATALOGUE, Catalogue, model.clone()).start().await?;
+    let redis = RedisReadModel::connect(&args.redis_url).prefix(&args.schema).await?;
+    let details = CacheAside::new(&redis, "course", Documents::<CourseView>::new(model.clone(), CATALOGUE)?)?;
+    let details = details.ttl(Duration::from_secs(3_600));
+    let running = Projections::new(store)
+        .add_join(CATALOGUE, Catalogue, model.clone())
+        .add_join("catalogue-cache", Touches(Catalogue), details.invalidation())
+        .start()
+        .await?;
     Ok(Service { courses, instructors, running, model, search, details, projection: CATALOGUE.parse()? })
 }

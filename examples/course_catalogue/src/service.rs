@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use cqrs_core::{
-    Context, Documents, ExecuteError, Executed, GlobalPosition, Handle, ProjectionName, ReadModelError, Repository,
-};
-use cqrs_projections::{ElasticReadModel, ElasticSearch, Running, SearchError, WaitError};
+use cqrs_core::{Context, ExecuteError, Executed, GlobalPosition, Handle, ProjectionName, ReadModelError, Repository};
+use cqrs_projections::{CacheAside, ElasticReadModel, ElasticSearch, Running, SearchError, WaitError};
 
 use crate::catalogue::CourseView;
 use crate::course::{Course, CourseError};
@@ -22,7 +20,7 @@ pub struct Service {
     pub running: Running,
     pub model: ElasticReadModel,
     pub search: ElasticSearch<CourseView>,
-    pub details: Documents<CourseView>,
+    pub details: CacheAside<CourseView>,
     pub projection: ProjectionName,
 }
 
@@ -71,7 +69,7 @@ impl Service {
         Ok(self.search.page(&search.query()).await?.into())
     }
 
-    /// One course; none when there is no such course.
+    /// One course, from the cache where it is there; none when there is no such course.
     pub async fn details(&self, id: &str, after: Option<u64>) -> Result<Option<CourseView>, QueryError> {
         if let Some(position) = after {
             self.wait_for(GlobalPosition::new(position)).await?;

@@ -109,7 +109,7 @@ impl Place {
         let mut cursor = 0_u64;
         loop {
             let mut scan = redis::cmd("SCAN");
-            scan.arg(cursor).arg("MATCH").arg(format!("{{{}:*", self.name)).arg("COUNT").arg(10_000);
+            scan.arg(cursor).arg("MATCH").arg(format!("*{}:*", self.name)).arg("COUNT").arg(10_000);
             let (next, keys): (u64, Vec<String>) = scan.query_async(&mut redis).await.unwrap();
             if !keys.is_empty() {
                 redis::cmd("UNLINK").arg(keys).exec_async(&mut redis).await.unwrap();

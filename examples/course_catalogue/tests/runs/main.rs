@@ -94,6 +94,9 @@ async fn commands_and_queries_go_over_http() {
                 assert_eq!(served.post("/instructors", body).await.0, StatusCode::CREATED);
                 served.done(Method::POST, "/courses/a/enrolments", json!({ "student": "s1" })).await;
                 served.done(Method::POST, "/courses/a/reviews", json!({ "student": "s1", "stars": 4 })).await;
+                let position = served.done(Method::POST, "/courses/a/enrolments", json!({ "student": "s2" })).await;
+                let (_, cached) = served.get(&format!("/courses/a?after={position}")).await;
+                assert_eq!(cached["price"], json!(500_000), "{cached}");
                 let update = json!({ "newPrice": 400_000, "reason": "sale" });
                 served.done(Method::PUT, "/courses/a/price", update).await;
                 let position = served.done(Method::PUT, "/instructors/i1", json!({ "name": "Anh" })).await;
@@ -105,7 +108,7 @@ async fn commands_and_queries_go_over_http() {
                     ("instructorAvatar", json!("an.png")),
                     ("price", json!(400_000)),
                     ("rating", json!(4.0)),
-                    ("totalStudents", json!(1)),
+                    ("totalStudents", json!(2)),
                     ("totalReviews", json!(1)),
                 ];
                 for (field, value) in expected {
