@@ -69,8 +69,8 @@ pub use prepare::{Prepare, PreparedEventStore};
 pub use publisher::{PublishError, Publisher};
 pub use read_ahead::ReadAhead;
 pub use read_model::{
-    Batch, DocumentWrite, Documents, InvalidPartitions, LiveGeneration, Partitions, ReadModel, ReadModelError,
-    StoredDocument, Target, is_lookup, key_rule, lookup_key, lookup_name, partition_key,
+    Batch, DocumentPage, DocumentWrite, Documents, InvalidPartitions, ListCursor, LiveGeneration, Partitions,
+    ReadModel, ReadModelError, StoredDocument, Target, is_lookup, key_rule, lookup_key, lookup_name, partition_key,
 };
 pub use recorded_event::{Recorded, RecordedEvent, UndecodableEvent};
 pub use repository::{

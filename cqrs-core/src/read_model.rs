@@ -7,11 +7,13 @@ use async_trait::async_trait;
 mod documents;
 mod error;
 mod key;
+mod list;
 mod partitions;
 
 pub use documents::Documents;
 pub use error::ReadModelError;
 pub use key::{is_lookup, key_rule, lookup_key, lookup_name, partition_key};
+pub use list::{DocumentPage, ListCursor};
 pub use partitions::{InvalidPartitions, LiveGeneration, Partitions};
 
 use crate::checkpoint_store::{Checkpoint, FencingToken, Generation};
@@ -152,6 +154,52 @@ pub trait ReadModel: Send + Sync + Debug + 'static {
     /// [`ReadModelError::Fenced`], [`ReadModelError::OutOfSequence`], [`ReadModelError::Rejected`] when the sink refuses a
     /// document (then the checkpoint does not move), others when it cannot be reached.
     async fn apply(&self, target: &Target, batch: Batch) -> Result<(), ReadModelError>;
+
+    /// The documents of a whole generation, live or not, page by page and in no particular order: the first page without
+    /// `after`, each further one after the [`next`](DocumentPage::next) of the page before it, until there is none.
+    ///
+    /// Every document that stays as it is while it is listed is in one of the pages, as it is stored at that moment. One that
+    /// is written meanwhile may be missing or come in either form, and any may come twice. Removed documents are not listed.
+    /// A page has about `limit` documents (0 is taken as 1): a few more, fewer, or none at all. A cursor that is not used for
+    /// a minute may be forgotten.
+    ///
+    /// # Errors
+    /// [`ReadModelError::NotFound`] when there is no such generation, or no longer; others when the sink cannot be read.
+    async fn list(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+        after: Option<&ListCursor>,
+        limit: usize,
+    ) -> Result<DocumentPage, ReadModelError>;
+
+    /// Keeps a note with a generation, in place of the one before: at most 1,024 bytes without control characters. It goes
+    /// with the generation.
+    ///
+    /// # Errors
+    /// [`ReadModelError::NotFound`] when there is no such generation; others when it cannot be written.
+    async fn annotate(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+        note: &str,
+    ) -> Result<(), ReadModelError>;
+
+    /// The note that was kept with a generation; `None` when there is no note, or no such generation.
+    ///
+    /// # Errors
+    /// [`ReadModelError`] when the sink cannot be read.
+    async fn note(&self, projection: &ProjectionName, generation: Generation)
+    -> Result<Option<String>, ReadModelError>;
+
+    /// Returns when searches find everything that was stored in the live generation before the call. Most sinks have nothing
+    /// to do: only where a search sees less than a read by key is there something to wait for.
+    ///
+    /// # Errors
+    /// [`ReadModelError`] when the sink cannot be reached.
+    async fn make_searchable(&self, _projection: &ProjectionName) -> Result<(), ReadModelError> {
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -194,5 +242,36 @@ impl<M: ReadModel + ?Sized> ReadModel for std::sync::Arc<M> {
 
     async fn apply(&self, target: &Target, batch: Batch) -> Result<(), ReadModelError> {
         (**self).apply(target, batch).await
+    }
+
+    async fn list(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+        after: Option<&ListCursor>,
+        limit: usize,
+    ) -> Result<DocumentPage, ReadModelError> {
+        (**self).list(projection, generation, after, limit).await
+    }
+
+    async fn annotate(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+        note: &str,
+    ) -> Result<(), ReadModelError> {
+        (**self).annotate(projection, generation, note).await
+    }
+
+    async fn note(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+    ) -> Result<Option<String>, ReadModelError> {
+        (**self).note(projection, generation).await
+    }
+
+    async fn make_searchable(&self, projection: &ProjectionName) -> Result<(), ReadModelError> {
+        (**self).make_searchable(projection).await
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cqrs_core::in_memory::InMemoryReadModel;
 use cqrs_core::{
-    Batch, Checkpoint, DocumentWrite, Documents, FencingToken, Generation, GlobalPosition, LiveGeneration, Partitions,
-    Payload, ProjectionName, ReadModel, ReadModelError, StoreId, StoredDocument, Target,
+    Batch, Checkpoint, DocumentPage, DocumentWrite, Documents, FencingToken, Generation, GlobalPosition, ListCursor,
+    LiveGeneration, Partitions, Payload, ProjectionName, ReadModel, ReadModelError, StoreId, StoredDocument, Target,
 };
 use tokio::sync::{Mutex, Notify};
 
@@ -71,6 +71,33 @@ impl ReadModel for Racing {
 
     async fn apply(&self, target: &Target, batch: Batch) -> Result<(), ReadModelError> {
         self.inner.apply(target, batch).await
+    }
+
+    async fn list(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+        after: Option<&ListCursor>,
+        limit: usize,
+    ) -> Result<DocumentPage, ReadModelError> {
+        self.inner.list(projection, generation, after, limit).await
+    }
+
+    async fn annotate(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+        note: &str,
+    ) -> Result<(), ReadModelError> {
+        self.inner.annotate(projection, generation, note).await
+    }
+
+    async fn note(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+    ) -> Result<Option<String>, ReadModelError> {
+        self.inner.note(projection, generation).await
     }
 }
 

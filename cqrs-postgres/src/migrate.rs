@@ -20,7 +20,10 @@ const EVENT_STORE: Migrations = &[
     (7, "leases", include_str!("../migrations/0007_leases.sql")),
 ];
 
-const READ_MODEL: Migrations = &[(1, "generations", include_str!("../migrations/read_model/0001_generations.sql"))];
+const READ_MODEL: Migrations = &[
+    (1, "generations", include_str!("../migrations/read_model/0001_generations.sql")),
+    (2, "notes", include_str!("../migrations/read_model/0002_notes.sql")),
+];
 
 /// Why the schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]

@@ -4,6 +4,7 @@ mod batch;
 mod change;
 mod generations;
 mod index;
+mod list;
 mod names;
 mod options;
 mod partition;
@@ -13,8 +14,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cqrs_core::{
-    Batch, Checkpoint, Failure, FencingToken, Generation, LiveGeneration, Partitions, ProjectionName, ReadModel,
-    ReadModelError, StoredDocument, Target,
+    Batch, Checkpoint, DocumentPage, Failure, FencingToken, Generation, ListCursor, LiveGeneration, Partitions,
+    ProjectionName, ReadModel, ReadModelError, StoredDocument, Target,
 };
 
 pub use options::PgReadModelOptions;
@@ -177,5 +178,32 @@ impl ReadModel for PgReadModel {
 
     async fn apply(&self, target: &Target, batch: Batch) -> Result<(), ReadModelError> {
         self.write(target, batch).await
+    }
+
+    async fn list(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+        after: Option<&ListCursor>,
+        limit: usize,
+    ) -> Result<DocumentPage, ReadModelError> {
+        self.list_documents(projection, generation, after, limit).await
+    }
+
+    async fn annotate(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+        note: &str,
+    ) -> Result<(), ReadModelError> {
+        self.keep_note(projection, generation, note).await
+    }
+
+    async fn note(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+    ) -> Result<Option<String>, ReadModelError> {
+        self.find_note(projection, generation).await
     }
 }

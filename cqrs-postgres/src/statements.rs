@@ -102,6 +102,8 @@ statements! {
     insert_generation = "read_model/insert_generation.sql",
     indexes = "read_model/indexes.sql",
     insert_index = "read_model/insert_index.sql",
+    annotate = "read_model/annotate.sql",
+    note = "read_model/note.sql",
     swap = "read_model/swap.sql",
     close = "read_model/close.sql",
     closed = "read_model/closed.sql",

@@ -5,7 +5,7 @@
 //!
 //! | name | what |
 //! |-|-|
-//! | `shop.catalogue.g3` | the index of generation 3, documents of all its partitions: `_id` is the key; the number of partitions stands in the `_meta` of its mapping |
+//! | `shop.catalogue.g3` | the index of generation 3, documents of all its partitions: `_id` is the key; the number of partitions, and a note where there is one, stand in the `_meta` of its mapping |
 //! | `shop.catalogue.g3.write` | the alias that its writers use, with `require_alias`: a late writer cannot create a dropped index again |
 //! | `shop.catalogue` | the alias that readers use: on the live generation's index, without tombstones |
 //! | `shop.cqrs.checkpoints` | alias of `shop.cqrs.checkpoints.v1`: a document for each target, `catalogue:3:0`, with token and checkpoint, and one for each projection, `catalogue`, with its highest generation |
@@ -34,8 +34,8 @@ use std::time::Duration;
 use ::elasticsearch::http::transport::Transport;
 use async_trait::async_trait;
 use cqrs_core::{
-    Batch, Checkpoint, FencingToken, Generation, InvalidName, LiveGeneration, Partitions, ProjectionName, ReadModel,
-    ReadModelError, StoredDocument, Target,
+    Batch, Checkpoint, DocumentPage, FencingToken, Generation, InvalidName, ListCursor, LiveGeneration, Partitions,
+    ProjectionName, ReadModel, ReadModelError, StoredDocument, Target,
 };
 
 mod bulk;
@@ -45,6 +45,7 @@ mod documents;
 mod error;
 mod generations;
 mod key;
+mod list;
 mod mapping;
 mod names;
 mod search;
@@ -232,5 +233,36 @@ impl ReadModel for ElasticReadModel {
 
     async fn apply(&self, target: &Target, batch: Batch) -> Result<(), ReadModelError> {
         self.apply_batch(target, batch).await
+    }
+
+    async fn list(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+        after: Option<&ListCursor>,
+        limit: usize,
+    ) -> Result<DocumentPage, ReadModelError> {
+        self.list_documents(projection, generation, after, limit).await
+    }
+
+    async fn annotate(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+        note: &str,
+    ) -> Result<(), ReadModelError> {
+        self.keep_note(projection, generation, note).await
+    }
+
+    async fn note(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+    ) -> Result<Option<String>, ReadModelError> {
+        self.find_note(projection, generation).await
+    }
+
+    async fn make_searchable(&self, projection: &ProjectionName) -> Result<(), ReadModelError> {
+        self.refresh_now(projection).await
     }
 }

@@ -11,6 +11,7 @@ mod generations;
 mod hash;
 mod key;
 mod leaderboard;
+mod list;
 mod live;
 mod partition;
 mod read_model;
@@ -51,7 +52,7 @@ pub use set::RedisSet;
 ///
 /// | key | type | holds |
 /// |-|-|-|
-/// | `{shop:account-summary}:generations` | hash | `live` and `highest`, the numbers of generations; `generation:2` (`open` or `dropping`) and `partitions:2` (their number, 1 where it is missing) for each generation; `partition:2:0` (empty) for each partition that was written |
+/// | `{shop:account-summary}:generations` | hash | `live` and `highest`, the numbers of generations; `generation:2` (`open` or `dropping`) and `partitions:2` (their number, 1 where it is missing) for each generation, `note:2` for one that has a note; `partition:2:0` (empty) for each partition that was written |
 /// | `{shop:account-summary:2:0}:checkpoint` | hash | `token`, `position`, and `checkpoint` as JSON; `derives` once something was derived; `dropped` instead, once the generation was dropped |
 /// | `{shop:account-summary:2:0}:doc:KEY` | string | `{"position":42,"document":…}`: the document `KEY` and the position that it reflects |
 /// | `{shop:account-summary:2:0}:keys` | set | every `KEY` of the partition |

@@ -1,6 +1,7 @@
 //! Documents in memory.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -8,7 +9,9 @@ use async_trait::async_trait;
 use super::lock;
 use crate::checkpoint_store::{Checkpoint, FencingToken, Generation};
 use crate::name::ProjectionName;
-use crate::read_model::{Batch, LiveGeneration, Partitions, ReadModel, ReadModelError, StoredDocument, Target};
+use crate::read_model::{
+    Batch, DocumentPage, ListCursor, LiveGeneration, Partitions, ReadModel, ReadModelError, StoredDocument, Target,
+};
 use crate::stream::GlobalPosition;
 
 /// Documents in memory. Clones share them.
@@ -27,12 +30,13 @@ struct Projection {
 #[derive(Debug)]
 struct Filling {
     partitions: Partitions,
-    of: HashMap<u16, Partition>,
+    of: BTreeMap<u16, Partition>,
+    note: Option<String>,
 }
 
 #[derive(Debug, Default)]
 struct Partition {
-    documents: HashMap<String, StoredDocument>,
+    documents: BTreeMap<String, StoredDocument>,
     token: Option<FencingToken>,
     checkpoint: Option<Checkpoint>,
 }
@@ -49,7 +53,7 @@ impl Projection {
     fn begin(&mut self, partitions: Partitions) -> Generation {
         self.highest += 1;
         let generation = Generation::new(self.highest);
-        self.generations.insert(generation, Filling { partitions, of: HashMap::new() });
+        self.generations.insert(generation, Filling { partitions, of: BTreeMap::new(), note: None });
         generation
     }
 
@@ -58,10 +62,12 @@ impl Projection {
         self.generations.get(&generation).map(|filling| LiveGeneration { generation, partitions: filling.partitions })
     }
 
+    fn filling(&mut self, generation: Generation) -> Result<&mut Filling, ReadModelError> {
+        self.generations.get_mut(&generation).ok_or(ReadModelError::NotFound { generation })
+    }
+
     fn partition(&mut self, target: &Target) -> Result<&mut Partition, ReadModelError> {
-        let generation = target.generation;
-        let filling = self.generations.get_mut(&generation).ok_or(ReadModelError::NotFound { generation })?;
-        Ok(filling.of.entry(target.partition).or_default())
+        Ok(self.filling(target.generation)?.of.entry(target.partition).or_default())
     }
 }
 
@@ -165,5 +171,54 @@ impl ReadModel for InMemoryReadModel {
         partition.token = Some(offered);
         partition.checkpoint = Some(batch.checkpoint);
         Ok(())
+    }
+
+    async fn list(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+        after: Option<&ListCursor>,
+        limit: usize,
+    ) -> Result<DocumentPage, ReadModelError> {
+        let mut all = lock(&self.0);
+        let filling = all.entry(projection.clone()).or_default().filling(generation)?;
+        let after = after.and_then(ListCursor::partition_and_place);
+        let (first, limit) = (after.map_or(0, |(partition, _)| partition), limit.max(1));
+        let mut page = DocumentPage::default();
+        for (partition, Partition { documents, .. }) in filling.of.range(first..) {
+            let from = match after {
+                Some((of, key)) if of == *partition => Bound::Excluded(key),
+                _ => Bound::Unbounded,
+            };
+            for (key, document) in documents.range::<str, _>((from, Bound::Unbounded)) {
+                page.documents.push((key.clone(), document.clone()));
+                if page.documents.len() == limit {
+                    page.next = Some(ListCursor::in_partition(*partition, key));
+                    return Ok(page);
+                }
+            }
+        }
+        Ok(page)
+    }
+
+    async fn annotate(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+        note: &str,
+    ) -> Result<(), ReadModelError> {
+        let mut all = lock(&self.0);
+        all.entry(projection.clone()).or_default().filling(generation)?.note = Some(note.to_owned());
+        Ok(())
+    }
+
+    async fn note(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+    ) -> Result<Option<String>, ReadModelError> {
+        let all = lock(&self.0);
+        let filling = all.get(projection).and_then(|projection| projection.generations.get(&generation));
+        Ok(filling.and_then(|filling| filling.note.clone()))
     }
 }

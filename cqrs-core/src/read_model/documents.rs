@@ -9,16 +9,18 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use super::key::is_lookup;
-use super::{LiveGeneration, ReadModel, ReadModelError, StoredDocument, Target};
+use super::{LiveGeneration, Partitions, ReadModel, ReadModelError, StoredDocument, Target};
 use crate::checkpoint_store::Generation;
 use crate::name::{InvalidName, ProjectionName};
 
-/// The documents of one projection, read by key from its live generation.
+/// The documents of one projection, read by key from its live generation, or from one that is kept beside it.
 pub struct Documents<D> {
     model: Arc<dyn ReadModel>,
     projection: ProjectionName,
     /// The generation that was live at the last read: asked for first, and checked in the same round trip.
     live: watch::Sender<Option<LiveGeneration>>,
+    /// The generation that is read whatever is live.
+    fixed: Option<LiveGeneration>,
     document: PhantomData<fn() -> D>,
 }
 
@@ -32,8 +34,17 @@ impl<D: DeserializeOwned> Documents<D> {
             model: Arc::new(model),
             projection: ProjectionName::new(projection)?,
             live: watch::Sender::new(None),
+            fixed: None,
             document: PhantomData,
         })
+    }
+
+    /// The documents of one generation, whatever is live: one that is kept, with so many partitions. Once it was dropped,
+    /// reading fails as [`ReadModelError::NotFound`].
+    #[must_use]
+    pub fn in_generation(mut self, generation: Generation, partitions: Partitions) -> Self {
+        self.fixed = Some(LiveGeneration { generation, partitions });
+        self
     }
 
     /// The document with this key; `None` when there is none.
@@ -63,8 +74,17 @@ impl<D: DeserializeOwned> Documents<D> {
         Ok(self.find(keys).await?.map_or_else(|| vec![None; keys.len()], |(stored, _)| stored))
     }
 
-    /// What the live generation keeps, and which that was; `None` when the projection was never opened.
+    /// What the generation keeps that is read, and which that was; `None` when the projection was never opened.
     async fn find(&self, keys: &[String]) -> Result<Option<(Vec<Option<StoredDocument>>, Generation)>, ReadModelError> {
+        if let Some(fixed) = self.fixed {
+            let (stored, generation) = (self.load(fixed, keys).await?, fixed.generation);
+            // To some sinks a generation that was dropped looks empty.
+            if stored.iter().any(Option::is_none) {
+                let all = self.model.generations(&self.projection).await?;
+                all.contains(&generation).then_some(()).ok_or(ReadModelError::NotFound { generation })?;
+            }
+            return Ok(Some((stored, generation)));
+        }
         loop {
             let known = *self.live.borrow();
             let Some(from) = known else {

@@ -380,6 +380,16 @@ macro_rules! read_model_contract {
                 writing_to_a_generation_that_never_began_fails
                 a_writer_of_a_dropped_generation_cannot_write_to_the_one_that_begins_after_it
                 projections_have_generations_of_their_own;
+            [read_model::listing]:
+                every_document_of_a_generation_is_listed_whatever_the_pages
+                removed_documents_are_not_listed
+                what_was_just_written_is_listed
+                generations_are_listed_each_for_itself_live_or_not
+                documents_that_stay_are_listed_while_others_come_and_go
+                a_generation_that_is_not_there_is_not_taken_for_an_empty_one
+                a_generation_is_read_by_key_whatever_is_live
+                a_note_is_kept_with_its_generation_and_goes_with_it
+                a_generation_that_is_not_there_takes_no_note;
             [read_model::loading]:
                 documents_come_in_the_order_of_the_keys_and_missing_ones_are_none
                 no_keys_give_no_documents

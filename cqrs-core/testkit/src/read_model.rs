@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub mod batches;
 pub mod fencing;
 pub mod generations;
+pub mod listing;
 pub mod loading;
 pub mod partitions;
 pub mod typed_reads;

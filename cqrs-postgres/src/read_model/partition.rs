@@ -159,7 +159,7 @@ fn checkpoint(row: &PgRow, column: usize, target: &Target) -> Result<Option<Chec
 }
 
 /// The columns key, document, position.
-fn document(row: &PgRow) -> Result<(&str, StoredDocument), sqlx::Error> {
+pub(super) fn document(row: &PgRow) -> Result<(&str, StoredDocument), sqlx::Error> {
     let document = Payload::from_bytes(row.try_get::<String, _>(1)?);
     Ok((row.try_get(0)?, StoredDocument { document: Some(document), position: position(row, 2)? }))
 }

@@ -15,10 +15,11 @@ use super::mapping::{self, REMOVED};
 /// How often something is tried again because another one was faster.
 pub(super) const TRIES: usize = 16;
 
-/// The generations that have an index, with their partitions.
+/// The generations that have an index, with their partitions and their notes.
 #[derive(Debug, Default)]
 pub(super) struct Existing {
     pub(super) all: BTreeMap<Generation, Partitions>,
+    pub(super) notes: BTreeMap<Generation, String>,
     live: Option<Generation>,
 }
 
@@ -47,6 +48,7 @@ struct Mappings {
 struct Meta {
     /// Missing where the generation began before there could be several.
     partitions: Option<u16>,
+    note: Option<String>,
 }
 
 /// What the alias of readers is: on one index only, and without tombstones.
@@ -66,6 +68,7 @@ impl ElasticReadModel {
             let partitions =
                 partitions.map_err(|error| ReadModelError::Corrupt { what: format!("{name}: {error}") })?;
             existing.all.insert(generation, partitions);
+            existing.notes.extend(index.mappings.meta.note.map(|note| (generation, note)));
             if index.aliases.contains_key(&readers)
                 && let Some(other) = existing.live.replace(generation)
             {

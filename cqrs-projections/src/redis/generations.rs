@@ -1,7 +1,7 @@
 //! The registry of a projection's generations: one hash, in a slot of its own.
 //!
-//! Its fields are `live` and `highest`, `generation:N` (`open` or `dropping`) and `partitions:N` (their number) for each
-//! generation that exists, and `partition:N:P` (empty) for each partition that was written.
+//! Its fields are `live` and `highest`, `generation:N` (`open` or `dropping`), `partitions:N` (their number) and perhaps
+//! `note:N` for each generation that exists, and `partition:N:P` (empty) for each partition that was written.
 
 use cqrs_core::{
     FencingToken, Generation, GlobalPosition, LiveGeneration, Partitions, ProjectionName, ReadModelError, Target,
@@ -90,7 +90,8 @@ impl RedisReadModel {
             self.remove_structures(&self.prefix.partition(target)).await?;
         }
         let mut forget = cmd("HDEL");
-        forget.arg(self.prefix.registry(projection)).arg(format!("generation:{of}")).arg(format!("partitions:{of}"));
+        forget.arg(self.prefix.registry(projection));
+        forget.arg(format!("generation:{of}")).arg(format!("partitions:{of}")).arg(format!("note:{of}"));
         for partition in &partitions {
             forget.arg(format!("partition:{of}:{partition}"));
         }

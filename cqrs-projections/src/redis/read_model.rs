@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use cqrs_core::{
-    Batch, Checkpoint, FencingToken, Generation, LiveGeneration, Partitions, ProjectionName, ReadModel, ReadModelError,
-    StoredDocument, Target,
+    Batch, Checkpoint, DocumentPage, FencingToken, Generation, ListCursor, LiveGeneration, Partitions, ProjectionName,
+    ReadModel, ReadModelError, StoredDocument, Target,
 };
 
 use super::RedisReadModel;
@@ -48,5 +48,32 @@ impl ReadModel for RedisReadModel {
 
     async fn apply(&self, target: &Target, batch: Batch) -> Result<(), ReadModelError> {
         self.write(target, batch).await
+    }
+
+    async fn list(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+        after: Option<&ListCursor>,
+        limit: usize,
+    ) -> Result<DocumentPage, ReadModelError> {
+        self.list_documents(projection, generation, after, limit).await
+    }
+
+    async fn annotate(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+        note: &str,
+    ) -> Result<(), ReadModelError> {
+        self.keep_note(projection, generation, note).await
+    }
+
+    async fn note(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+    ) -> Result<Option<String>, ReadModelError> {
+        self.find_note(projection, generation).await
     }
 }

@@ -18,6 +18,7 @@ scripts! {
     BEGIN = "lua/begin.lua";
     SWAP = "lua/swap.lua";
     ADMIT = "lua/admit.lua";
+    ANNOTATE = "lua/annotate.lua";
     DROP = "lua/drop.lua";
     FENCE = "lua/fence.lua";
     LEASE = "lua/lease.lua";

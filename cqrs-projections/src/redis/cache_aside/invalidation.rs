@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cqrs_core::{
-    Batch, Checkpoint, DocumentWrite, FencingToken, Generation, LiveGeneration, Partitions, ProjectionName, ReadModel,
-    ReadModelError, Recorded, StoredDocument, Target, is_lookup,
+    Batch, Checkpoint, DocumentPage, DocumentWrite, FencingToken, Generation, ListCursor, LiveGeneration, Partitions,
+    ProjectionName, ReadModel, ReadModelError, Recorded, StoredDocument, Target, is_lookup,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -82,6 +82,33 @@ impl ReadModel for CacheInvalidation {
         let touched: Vec<DocumentWrite> = touched;
         stream::iter(touched).map(invalidate).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         self.inner.apply(target, batch).await
+    }
+
+    async fn list(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+        after: Option<&ListCursor>,
+        limit: usize,
+    ) -> Result<DocumentPage, ReadModelError> {
+        ReadModel::list(&self.inner, projection, generation, after, limit).await
+    }
+
+    async fn annotate(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+        note: &str,
+    ) -> Result<(), ReadModelError> {
+        self.inner.annotate(projection, generation, note).await
+    }
+
+    async fn note(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+    ) -> Result<Option<String>, ReadModelError> {
+        self.inner.note(projection, generation).await
     }
 }
 

@@ -3,8 +3,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use cqrs_core::in_memory::InMemoryReadModel;
 use cqrs_core::{
-    Batch, Checkpoint, DocumentWrite, Failure, FencingToken, Generation, GlobalPosition, LiveGeneration, Partitions,
-    ProjectionName, ReadModel, ReadModelError, StoredDocument, Target, is_lookup,
+    Batch, Checkpoint, DocumentPage, DocumentWrite, Failure, FencingToken, Generation, GlobalPosition, ListCursor,
+    LiveGeneration, Partitions, ProjectionName, ReadModel, ReadModelError, StoredDocument, Target, is_lookup,
 };
 
 use super::{Fault, Faults};
@@ -133,5 +133,32 @@ impl ReadModel for FaultySink {
                 Err(ReadModelError::Transient(Failure::new("no answer")))
             }
         }
+    }
+
+    async fn list(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+        after: Option<&ListCursor>,
+        limit: usize,
+    ) -> Result<DocumentPage, ReadModelError> {
+        self.around("list", self.inner().list(projection, generation, after, limit)).await
+    }
+
+    async fn annotate(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+        note: &str,
+    ) -> Result<(), ReadModelError> {
+        self.around("annotate", self.inner().annotate(projection, generation, note)).await
+    }
+
+    async fn note(
+        &self,
+        projection: &ProjectionName,
+        generation: Generation,
+    ) -> Result<Option<String>, ReadModelError> {
+        self.around("note", self.inner().note(projection, generation)).await
     }
 }
