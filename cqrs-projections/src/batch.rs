@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use cqrs_core::{DocumentWrite, EventId, Filter, GlobalPosition, Partitions, RecordedEvent, StoredDocument};
+use cqrs_core::{DocumentWrite, EventId, EventType, Filter, GlobalPosition, Partitions, RecordedEvent, StoredDocument};
 
 mod folding;
 mod joining;
@@ -13,6 +13,7 @@ mod tests;
 
 pub(crate) use folding::Folding;
 pub(crate) use joining::Joining;
+pub(crate) use page::panic_text;
 
 use crate::error::ProjectionError;
 
@@ -23,7 +24,15 @@ pub(crate) type Stored = HashMap<String, StoredDocument>;
 #[async_trait]
 pub(crate) trait Fold: Send + Sync + 'static {
     /// The events that the projector wants.
-    fn filter(&self) -> Filter;
+    fn event_types(&self) -> Vec<EventType>;
+
+    /// The same for reading.
+    fn filter(&self) -> Filter {
+        Filter::EventTypes(self.event_types())
+    }
+
+    /// The version that the projector declares.
+    fn version(&self) -> Option<u32>;
 
     /// Over how many partitions the projector wants its documents to be spread.
     fn partitions(&self) -> u16;

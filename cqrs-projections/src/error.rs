@@ -6,6 +6,7 @@ use cqrs_core::{
 
 use crate::enrich::EnrichError;
 use crate::projector::ProjectError;
+use crate::reactor::ReactError;
 
 /// Why a projection cannot go on, for the moment or for good.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -41,6 +42,18 @@ pub enum ProjectionError {
         key: String,
         /// What the projector said.
         source: ProjectError,
+    },
+    /// A reactor could do nothing about an event.
+    #[error("nothing could be done about event {event_id} ({event_type}) at position {position}")]
+    React {
+        /// The event.
+        event_id: EventId,
+        /// Its type.
+        event_type: EventType,
+        /// Its position.
+        position: GlobalPosition,
+        /// What the reactor said.
+        source: ReactError,
     },
     /// The projector routes an event to something that is no key.
     #[error("event {event_id} at position {position} is routed to {key:?}: {reason}")]
@@ -121,6 +134,7 @@ impl ProjectionError {
             Self::Store(StoreError::Transient(_))
             | Self::ReadModel(ReadModelError::Transient(_))
             | Self::Enrich { source: EnrichError::Transient(_), .. }
+            | Self::React { source: ReactError::Transient(_), .. }
             | Self::LeaseLost { .. } => ErrorClass::Transient,
             Self::Store(StoreError::Fenced { .. })
             | Self::ReadModel(ReadModelError::Fenced { .. })

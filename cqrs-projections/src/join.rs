@@ -143,6 +143,12 @@ pub trait JoinProjector: Send + Sync + 'static {
         1
     }
 
+    /// The version of what the functions below make of events, as [`Projector::version`](crate::Projector::version); none
+    /// unless told.
+    fn version(&self) -> Option<u32> {
+        None
+    }
+
     /// Appends the keys of the lookups that the event changes.
     fn lookups(&self, event: &Recorded<Self::Event>, to: &mut Vec<String>);
 

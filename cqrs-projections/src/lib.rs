@@ -62,14 +62,19 @@
 //! # }
 //! ```
 
+mod as_of;
 mod batch;
+mod differences;
 #[cfg(feature = "elasticsearch")]
 mod elasticsearch;
 mod enrich;
 mod error;
 mod error_policy;
 mod join;
+mod note;
 mod projector;
+mod reactions;
+mod reactor;
 mod rebuild;
 #[cfg(feature = "redis")]
 mod redis;
@@ -84,13 +89,19 @@ pub use self::elasticsearch::{
     FacetValue, Field, Fuzziness, Highlight, Hit, InvalidSearch, Mapping, Order, Range, Refresh, SearchCursor,
     SearchError, SearchPage, SearchQuery,
 };
+pub use as_of::{
+    AsOfError, KeepAsOf, KeptGeneration, KeptGenerations, PastDocuments, documents_as_of, joined_documents_as_of,
+};
 pub use cqrs_core::Backoff;
+pub use differences::{Differences, DocumentChange, DocumentDifference, ValueDifference};
 pub use enrich::{Enrich, EnrichError, Enriched, Enrichment};
 pub use error::{ErrorClass, ProjectionError};
 pub use error_policy::{ErrorDecision, ErrorPolicy, RetryTransient};
 pub use join::{JoinProjector, Lookups};
 pub use projector::{ProjectError, Projector};
-pub use rebuild::{Rebuild, RebuildError, RebuildProgress, Rebuilt};
+pub use reactions::{ReactionStatus, Reactions, RunningReactions};
+pub use reactor::{ReactError, Reactor};
+pub use rebuild::{NotComparable, Rebuild, RebuildError, RebuildProgress, Rebuilt};
 #[cfg(feature = "redis")]
 pub use redis::{
     CacheAside, CacheInvalidation, CacheSource, Loaded, RedisConnect, RedisContribution, RedisCounter, RedisDerived,

@@ -37,6 +37,15 @@ pub trait Projector: Send + Sync + 'static {
         1
     }
 
+    /// The version of what the functions below make of events; none unless told.
+    ///
+    /// A [rebuild](crate::Running::rebuild) that was killed or stopped is gone on with by the next one only where both declare
+    /// the same version: two foldings in one read model would be wrong, and nobody would notice. Raise it with every change
+    /// of these functions, of the document, or of the events and their upcasters, that can make documents come out otherwise.
+    fn version(&self) -> Option<u32> {
+        None
+    }
+
     /// Appends the keys of the documents that the event touches: none, one or several.
     fn route(&self, event: &Recorded<Self::Event>, to: &mut Vec<String>);
 

@@ -15,7 +15,7 @@ mod writer;
 
 pub(crate) use cache::Cache;
 pub(crate) use machine::State;
-pub(crate) use owner::{Owner, Standing, verify};
+pub(crate) use owner::{Owner, Standing, event_at, verify};
 pub(crate) use writer::Writer;
 
 use crate::batch::Share;

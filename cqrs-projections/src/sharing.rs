@@ -51,7 +51,7 @@ impl Sharing {
     }
 
     /// How often leases are renewed and the others looked at.
-    fn interval(&self) -> Duration {
+    pub(crate) fn interval(&self) -> Duration {
         self.time / 8
     }
 

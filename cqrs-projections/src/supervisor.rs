@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_core::{
-    EventStore, GlobalPosition, InvalidName, InvalidPartitions, LeaseStore, Partitions, ProjectionName, ReadModel,
+    AsOf, EventStore, GlobalPosition, InvalidName, InvalidPartitions, LeaseStore, Partitions, ProjectionName, ReadModel,
 };
 
 mod lag;
@@ -22,6 +22,7 @@ pub(crate) use projection::Projection;
 pub use status::{PartitionOwner, PartitionStatus, ProjectionState, ProjectionStatus, StopReason};
 pub use wait::{Lagging, WaitError};
 
+use crate::as_of::KeepAsOf;
 use crate::batch::{Fold, Folding, Joining};
 use crate::enrich::{Enrich, Enriched, Enrichment};
 use crate::error_policy::{ErrorPolicy, RetryTransient};
@@ -231,7 +232,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// Waits until every projection reflects the log up to `position`: read your own writes.
+    /// Waits until every projection reflects the log up to `position`: read your own writes, by key. What searches see is
+    /// waited for by [`wait_until_searchable`](Self::wait_until_searchable).
     ///
     /// A rebuild does not interrupt it: what was reached stays reached when the new generation goes live. Partitions that
     /// other processes write count as well: their checkpoints in the read model are asked for, so that it may take a moment
@@ -253,6 +255,26 @@ impl Running {
         wait::wait_for([projection].into_iter(), position, timeout).await
     }
 
+    /// Waits until searches in one projection's read model find all documents up to `position`.
+    ///
+    /// [`wait_for`](Self::wait_for) waits until they are stored: a read by key ([`Documents`](cqrs_core::Documents)) sees them.
+    /// That is all there is to wait for in most read models. In Elasticsearch a search sees them at the next refresh of the
+    /// index, up to a second later; this has it refreshed, once for all who wait at the same time. Where all writes are waited
+    /// for, the policy `Refresh::WaitFor` of its read model costs the server less.
+    ///
+    /// # Errors
+    /// As [`wait_for_one`](Self::wait_for_one); [`WaitError::NotSearchable`] when the read model refuses.
+    pub async fn wait_until_searchable(
+        &self,
+        name: &str,
+        position: GlobalPosition,
+        timeout: Duration,
+    ) -> Result<(), WaitError> {
+        let unknown = || WaitError::UnknownProjection { name: name.to_owned() };
+        let projection = self.find(name).ok_or_else(unknown)?;
+        wait::wait_until_searchable(projection, position, timeout).await
+    }
+
     /// Where each projection stands, in the order in which they were added.
     pub async fn status(&self) -> Vec<ProjectionStatus> {
         let head = self.store.head().await.ok();
@@ -264,6 +286,12 @@ impl Running {
     #[must_use = "a rebuild begins when it is awaited"]
     pub fn rebuild(&self, name: &str) -> Rebuild {
         Rebuild::new(name, self.find(name).cloned())
+    }
+
+    /// The documents of a projection as they were at a moment, to be [kept](KeepAsOf::keep) beside the live ones. Into memory:
+    /// [`documents_as_of`](crate::documents_as_of).
+    pub fn as_of(&self, name: &str, as_of: AsOf) -> KeepAsOf {
+        KeepAsOf::new(name, self.find(name).cloned(), as_of)
     }
 
     /// Stops all projections. Each partition finishes the batch that it is writing and gives its lease back; a rebuild is

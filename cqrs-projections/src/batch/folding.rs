@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cqrs_core::{
-    DocumentWrite, EventId, EventSet, Filter, GlobalPosition, Partitions, Payload, Recorded, RecordedEvent,
+    DocumentWrite, EventId, EventSet, EventType, GlobalPosition, Partitions, Payload, Recorded, RecordedEvent,
     StoredDocument,
 };
 
@@ -50,8 +50,12 @@ struct Touched {
 
 #[async_trait]
 impl<P: Projector> Fold for Folding<P> {
-    fn filter(&self) -> Filter {
-        Filter::EventTypes(P::Event::event_types())
+    fn event_types(&self) -> Vec<EventType> {
+        P::Event::event_types()
+    }
+
+    fn version(&self) -> Option<u32> {
+        self.projector.version()
     }
 
     fn partitions(&self) -> u16 {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cqrs_core::{
-    CodecError, DocumentWrite, EventId, EventSet, Filter, GlobalPosition, Partitions, Payload, Recorded, RecordedEvent,
-    key_rule, lookup_key, lookup_name,
+    CodecError, DocumentWrite, EventId, EventSet, EventType, GlobalPosition, Partitions, Payload, Recorded,
+    RecordedEvent, key_rule, lookup_key, lookup_name,
 };
 
 use super::page::{Page, call, check_key, refused};
@@ -48,8 +48,12 @@ struct Joined<P: JoinProjector> {
 
 #[async_trait]
 impl<P: JoinProjector> Fold for Joining<P> {
-    fn filter(&self) -> Filter {
-        Filter::EventTypes(P::Event::event_types())
+    fn event_types(&self) -> Vec<EventType> {
+        P::Event::event_types()
+    }
+
+    fn version(&self) -> Option<u32> {
+        self.projector.version()
     }
 
     fn partitions(&self) -> u16 {

@@ -107,7 +107,11 @@ pub(super) fn check_key<E>(event: &Recorded<E>, key: &str) -> Result<(), FoldFai
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> ProjectError {
+    ProjectError::new(format!("panicked: {}", panic_text(panic)))
+}
+
+/// What code of the user said when it panicked.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    ProjectError::new(format!("panicked: {}", text.unwrap_or("no message")))
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }

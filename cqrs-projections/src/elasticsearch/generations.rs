@@ -205,6 +205,11 @@ impl ElasticReadModel {
             if !existing.all.contains_key(&to) {
                 return Err(ReadModelError::NotFound { generation: to });
             }
+            // Searches must not find less than before.
+            let refreshed = self.client.post_nothing(&format!("{}/_refresh", self.names.index(projection, to))).await?;
+            if !refreshed.is_ok() && refreshed.error().decision() != Decision::Missing {
+                return Err(refreshed.error().into());
+            }
             let mut actions = Vec::new();
             if let Some(live) = existing.live {
                 actions.push(self.detach(projection, live));

@@ -1,15 +1,18 @@
-//! Filling a generation from the log: read and routed ahead in a task of its own, folded and written here.
+//! Filling a generation from the log: read and routed ahead in tasks of their own, folded and written here.
 
 use std::sync::Arc;
 
-use cqrs_core::{EventId, EventStore, Generation, GlobalPosition, Head, Partitions, ReadAll, Target};
+use cqrs_core::{EventId, GlobalPosition, Head, Partitions, ReadModelError, Target, Timestamp};
 use futures::future::try_join_all;
-use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
+use super::compare::live_stands;
+use super::pages::{Page, Pages, Reading};
 use super::progress::Observer;
 use super::retries::Retries;
-use crate::batch::{Fold, Planned, Share};
+use super::throttle::Throttle;
+use super::unfinished::Begun;
+use crate::batch::{Planned, Share};
 use crate::error::ProjectionError;
 use crate::runner::{Cache, Owner, Writer, verify};
 use crate::supervisor::Projection;
@@ -17,52 +20,109 @@ use crate::supervisor::Projection;
 /// What a rebuild keeps of the new documents in memory, in bytes.
 const CACHE_BYTES: usize = 128 << 20;
 
-/// Batches that are read ahead.
-const AHEAD: usize = 2;
-
 /// Fills all partitions of one new generation, from one reading of the log.
-pub(super) struct Fill<'a> {
+pub(crate) struct Fill<'a> {
     projection: &'a Arc<Projection>,
     observer: Observer,
     batch: usize,
+    throttle: Option<Throttle>,
+    /// Only what had occurred by then.
+    occurred: Option<Timestamp>,
     lanes: Vec<Lane>,
     /// Everything up to here is written, in all partitions.
     position: GlobalPosition,
+    /// Where it stood at first.
+    begun: Option<GlobalPosition>,
     pub(super) retries: Retries<'a>,
 }
 
 /// One partition that is filled.
 struct Lane {
     target: Target,
+    /// Whether nobody can have written to it before.
+    fresh: bool,
     owner: Option<Owner>,
     writer: Option<Writer>,
 }
 
 impl<'a> Fill<'a> {
-    pub(super) fn new(
-        projection: &'a Arc<Projection>,
-        observer: Observer,
-        batch: usize,
-        generation: Generation,
-    ) -> Self {
-        let lane = |partition| Lane { target: projection.target(generation, partition), owner: None, writer: None };
-        let lanes = projection.count.all().map(lane).collect();
-        let (position, retries) = (GlobalPosition::START, Retries::new(projection));
-        Self { projection, observer, batch, lanes, position, retries }
+    pub(crate) fn new(projection: &'a Arc<Projection>, observer: Observer, batch: usize, begun: Begun) -> Self {
+        let lane = |partition| Lane {
+            target: projection.target(begun.generation, partition),
+            fresh: !begun.resumed,
+            owner: None,
+            writer: None,
+        };
+        Self {
+            projection,
+            observer,
+            batch,
+            throttle: None,
+            occurred: None,
+            lanes: projection.count.all().map(lane).collect(),
+            position: GlobalPosition::START,
+            begun: None,
+            retries: Retries::new(projection),
+        }
     }
 
-    pub(super) const fn observer(&self) -> &Observer {
+    pub(super) fn throttled(mut self, per_second: Option<u32>) -> Self {
+        self.throttle = per_second.map(Throttle::new);
+        self
+    }
+
+    pub(crate) const fn occurred(mut self, by: Option<Timestamp>) -> Self {
+        self.occurred = by;
+        self
+    }
+
+    pub(crate) const fn observer(&self) -> &Observer {
         &self.observer
+    }
+
+    /// Everything up to here is written, in all partitions.
+    pub(super) const fn position(&self) -> GlobalPosition {
+        self.position
+    }
+
+    /// Where it stood at first.
+    pub(super) fn begun(&self) -> GlobalPosition {
+        self.begun.unwrap_or(GlobalPosition::START)
     }
 
     /// Fills until not more than one batch is left.
     pub(super) async fn catch_up(&mut self) -> Result<(), ProjectionError> {
         loop {
-            let head = self.head().await?;
-            self.fill(head.position).await?;
-            let left = self.head().await?.position.get().saturating_sub(self.position.get());
-            if left <= self.batch as u64 {
+            let head = self.head().await?.position;
+            self.fill(head).await?;
+            let head = self.head().await?.position;
+            if self.is_near(head) {
                 return Ok(());
+            }
+        }
+    }
+
+    /// The same up to where the live generation stands, and not beyond that.
+    pub(super) async fn catch_up_with_live(&mut self) -> Result<(), ProjectionError> {
+        loop {
+            let live = self.live().await?;
+            self.fill(live).await?;
+            let live = self.live().await?;
+            if self.is_near(live) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn is_near(&self, position: GlobalPosition) -> bool {
+        position.get().saturating_sub(self.position.get()) <= self.batch as u64
+    }
+
+    async fn live(&mut self) -> Result<GlobalPosition, ProjectionError> {
+        loop {
+            match live_stands(self.projection).await {
+                Ok(stands) => return Ok(stands.unwrap_or(GlobalPosition::START)),
+                Err(error) => self.failed(error.into()).await?,
             }
         }
     }
@@ -95,26 +155,39 @@ impl<'a> Fill<'a> {
         }
     }
 
-    async fn fill(&mut self, until: GlobalPosition) -> Result<(), ProjectionError> {
+    pub(crate) async fn fill(&mut self, until: GlobalPosition) -> Result<(), ProjectionError> {
         while let Err(error) = self.fill_once(until).await {
             self.failed(error).await?;
         }
         Ok(())
     }
 
-    async fn fill_once(&mut self, until: GlobalPosition) -> Result<(), ProjectionError> {
+    /// Fills up to a position, unless something fails on the way.
+    pub(super) async fn fill_once(&mut self, until: GlobalPosition) -> Result<(), ProjectionError> {
         self.open().await?;
-        let mut pages = Pages::read(self.projection, self.shares(), self.position, until, self.batch);
-        while self.position < until {
-            let Page { plans, scanned_to, more } = pages.next().await?;
-            let events = plans.iter().map(|planned| planned.plan.len()).max().unwrap_or(0);
+        let reading = self.reading(self.projection.count, self.shares());
+        let mut pages = Pages::new(reading, self.position, until);
+        while let Some(Page { plans, events, scanned_to }) = pages.next().await? {
+            if let Some(throttle) = &mut self.throttle {
+                throttle.pass(events).await;
+            }
             self.write(plans, scanned_to).await?;
-            // A log that holds no more up to there was read up to there.
-            self.position = if more { scanned_to } else { until };
+            self.position = scanned_to;
             self.retries.succeeded();
             self.observer.advanced(events, self.position, until);
         }
         Ok(())
+    }
+
+    pub(super) fn reading(&self, partitions: Partitions, shares: Vec<Share>) -> Reading {
+        let (store, fold) = (Arc::clone(&self.projection.store), Arc::clone(&self.projection.fold));
+        let batch = self.throttle.as_ref().map_or(self.batch, |throttle| throttle.batch(self.batch));
+        Reading { store, fold, partitions, shares, batch, occurred: self.occurred }
+    }
+
+    /// As fast as it can from now on, or as it was.
+    pub(super) const fn set_throttle(&mut self, throttle: Option<Throttle>) -> Option<Throttle> {
+        std::mem::replace(&mut self.throttle, throttle)
     }
 
     /// Each partition in a task of its own: they fold and write at the same time.
@@ -137,7 +210,17 @@ impl<'a> Fill<'a> {
         written
     }
 
-    async fn failed(&mut self, error: ProjectionError) -> Result<(), ProjectionError> {
+    /// Whether nobody has taken the generation over, as far as the read model tells.
+    pub(super) async fn is_owner(&mut self) -> bool {
+        for owner in self.lanes.iter_mut().filter_map(|lane| lane.owner.as_ref()) {
+            if let Err(ReadModelError::Fenced { .. }) = owner.checkpoint(&*self.projection.model).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    pub(super) async fn failed(&mut self, error: ProjectionError) -> Result<(), ProjectionError> {
         // What the sink holds is only known to the sink now.
         self.lanes.iter_mut().for_each(|lane| lane.writer = None);
         self.retries.failed(error).await
@@ -159,6 +242,10 @@ impl<'a> Fill<'a> {
         let opening = self.lanes.iter_mut().map(|lane| lane.open(projection, cache));
         let positions = try_join_all(opening).await?;
         self.position = positions.into_iter().min().unwrap_or(GlobalPosition::START);
+        if self.begun.is_none() {
+            self.begun = Some(self.position);
+            self.observer.begun_at(self.position);
+        }
         Ok(())
     }
 }
@@ -171,80 +258,12 @@ impl Lane {
             None => {
                 let (owner, checkpoint) = Owner::take(&**model, self.target.clone()).await?;
                 self.owner = Some(owner.clone());
-                // Nobody has written to it but this rebuild.
-                (owner, checkpoint, Cache::of_empty(cache))
+                let cache = if self.fresh { Cache::of_empty(cache) } else { Cache::new(cache) };
+                (owner, checkpoint, cache)
             }
         };
         let standing = verify(store, &self.target, checkpoint).await?;
         self.writer = Some(Writer::new(Arc::clone(store), Arc::clone(model), owner, &standing, cache));
         Ok(standing.position)
     }
-}
-
-struct Page {
-    /// For each partition.
-    plans: Vec<Planned>,
-    scanned_to: GlobalPosition,
-    more: bool,
-}
-
-/// Pages of the log, read and routed ahead. The reading ends when this is dropped.
-struct Pages {
-    pages: mpsc::Receiver<Result<Page, ProjectionError>>,
-    task: JoinHandle<()>,
-}
-
-impl Pages {
-    fn read(
-        projection: &Projection,
-        shares: Vec<Share>,
-        after: GlobalPosition,
-        until: GlobalPosition,
-        batch: usize,
-    ) -> Self {
-        let (send, pages) = mpsc::channel(AHEAD);
-        let (store, fold, count) = (Arc::clone(&projection.store), Arc::clone(&projection.fold), projection.count);
-        let task = tokio::spawn(async move {
-            let filter = fold.filter();
-            let mut after = after;
-            while after < until {
-                let read = ReadAll::after(after).until(until).filter(filter.clone()).limit(batch);
-                let page = page(&*store, &*fold, read, count, &shares).await;
-                let next = page.as_ref().ok().filter(|page| page.more).map(|page| page.scanned_to);
-                if send.send(page).await.is_err() {
-                    return;
-                }
-                match next {
-                    Some(scanned_to) => after = scanned_to,
-                    None => return,
-                }
-            }
-        });
-        Self { pages, task }
-    }
-
-    async fn next(&mut self) -> Result<Page, ProjectionError> {
-        // The reading ends with an error or the last page, unless code that it calls panics.
-        self.pages.recv().await.unwrap_or(Err(ProjectionError::Aborted))
-    }
-}
-
-impl Drop for Pages {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn page(
-    store: &dyn EventStore,
-    fold: &dyn Fold,
-    read: ReadAll,
-    count: Partitions,
-    shares: &[Share],
-) -> Result<Page, ProjectionError> {
-    let (after, until) = (read.after, read.until);
-    let page = store.read_all(read).await?;
-    // A page that brings nothing cannot be followed by more.
-    let more = page.more && page.scanned_to > after && page.scanned_to < until;
-    Ok(Page { plans: fold.plan(page.events, count, shares).await, scanned_to: page.scanned_to, more })
 }

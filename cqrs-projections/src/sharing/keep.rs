@@ -4,7 +4,7 @@ use cqrs_core::{Lease, ProjectionName, StoreError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::{Sharing, Tenure};
+use super::{Sharing, Tenure, over};
 
 /// Dropped without being given back, it runs out.
 #[derive(Debug)]
@@ -35,6 +35,11 @@ impl Kept {
 
     pub(crate) fn holds(&self) -> bool {
         self.tenure.borrow().holds()
+    }
+
+    /// Waits until it is lost.
+    pub(crate) async fn lost(&self) {
+        over(&mut self.tenure.clone()).await;
     }
 
     pub(crate) async fn give_back(self) {

@@ -45,6 +45,8 @@ pub(crate) struct Projection {
     /// Held by the rebuild that is running.
     pub(crate) rebuild: Arc<tokio::sync::Mutex<()>>,
     pub(crate) rebuilding: AtomicBool,
+    /// Up to where the documents of which generation can be searched. Held while the read model is asked to make it so.
+    pub(super) searchable: tokio::sync::Mutex<(Option<Generation>, GlobalPosition)>,
     tasks: Mutex<Tasks>,
 }
 
@@ -97,6 +99,7 @@ impl Projection {
             waiting: watch::Sender::default(),
             rebuild: Arc::default(),
             rebuilding: AtomicBool::new(false),
+            searchable: tokio::sync::Mutex::default(),
             tasks: Mutex::default(),
         }
     }
@@ -170,6 +173,11 @@ impl Projection {
         self.tasks().rebuild.as_ref().is_some_and(|rebuild| *rebuild.cancel.borrow())
     }
 
+    /// Whether it was stopped, or everything around it was dropped.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.tasks().closed
+    }
+
     /// Cancels a rebuild, waits until it has cleaned up, and stops the runners.
     pub(crate) async fn stop(&self) {
         let rebuild = {
@@ -220,6 +228,11 @@ impl Projection {
     pub(crate) fn position(&self) -> GlobalPosition {
         let positions = self.partitions.iter().map(|partition| partition.progress.borrow().position);
         positions.min().unwrap_or(GlobalPosition::START)
+    }
+
+    /// The generation of which that is said.
+    pub(super) fn generation(&self) -> Option<Generation> {
+        self.partitions.iter().filter_map(|partition| partition.progress.borrow().generation).min()
     }
 
     pub(crate) async fn status(&self, head: Option<&Head>) -> ProjectionStatus {

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cqrs_core::{GlobalPosition, ProjectionName};
+use cqrs_core::{GlobalPosition, ProjectionName, ReadModelError};
 
 use super::partition::Partition;
 use super::projection::Projection;
 use super::status::{ProjectionState, StopReason};
 use crate::error::ProjectionError;
+
+/// How long a read model is left alone that could not do it.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// Why a wait ended before the position was reached.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -21,6 +24,14 @@ pub enum WaitError {
         position: GlobalPosition,
         /// Those that have not reached it.
         lagging: Vec<Lagging>,
+    },
+    /// The read model could not make what it has stored searchable. The documents can be read by key.
+    #[error("the documents of {name} cannot be searched")]
+    NotSearchable {
+        /// The projection.
+        name: ProjectionName,
+        /// What failed.
+        source: ReadModelError,
     },
     /// A projection has stopped before the position and will not reach it.
     #[error("projection {name} has stopped at position {at}")]
@@ -68,6 +79,44 @@ pub(super) async fn wait_for(
         return Err(WaitError::Timeout { position, lagging: behind.filter(|one| one.at < position).collect() });
     };
     reached.map(drop)
+}
+
+/// Waits until a search finds all up to a position. Of many who wait at the same time, one has the read model make it so for
+/// all whose documents are stored by then.
+pub(super) async fn wait_until_searchable(
+    projection: &Arc<Projection>,
+    position: GlobalPosition,
+    timeout: Duration,
+) -> Result<(), WaitError> {
+    let name = &projection.name;
+    let searchable = async {
+        wait_for([projection].into_iter(), position, timeout).await?;
+        loop {
+            let mut searchable = projection.searchable.lock().await;
+            let before = (projection.generation(), projection.position());
+            if searchable.0 == before.0 && searchable.1 >= position {
+                return Ok(());
+            }
+            match projection.model.make_searchable(name).await {
+                // Unless a generation went live meanwhile.
+                Ok(()) if projection.generation() == before.0 => *searchable = before,
+                Ok(()) => {}
+                Err(error) if error.is_transient() => {
+                    drop(searchable);
+                    tracing::debug!(projection = %name, %error, "the documents are not searchable yet");
+                    tokio::time::sleep(AGAIN).await;
+                }
+                Err(source) => return Err(WaitError::NotSearchable { name: name.clone(), source }),
+            }
+        }
+    };
+    match tokio::time::timeout(timeout, searchable).await {
+        Ok(done) => done,
+        Err(_) => {
+            let lagging = vec![Lagging { name: name.clone(), at: projection.position() }];
+            Err(WaitError::Timeout { position, lagging })
+        }
+    }
 }
 
 /// One who waits.

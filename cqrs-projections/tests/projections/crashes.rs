@@ -25,8 +25,8 @@ enum Step {
     Crash,
     /// A second process is started while the first runs.
     TakeOver,
-    /// The whole log is folded again, in the background.
-    Rebuild,
+    /// The whole log is folded again, in the background; perhaps a rebuild that died is gone on with.
+    Rebuild { resume: bool },
 }
 
 fn faults() -> impl Strategy<Value = Vec<Fault>> {
@@ -43,7 +43,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => faults().prop_map(Step::StoreFaults),
         2 => Just(Step::Crash),
         1 => Just(Step::TakeOver),
-        1 => Just(Step::Rebuild),
+        2 => any::<bool>().prop_map(|resume| Step::Rebuild { resume }),
     ];
     vec(step, 1..40)
 }
@@ -119,7 +119,11 @@ async fn live_through<S: Subject>(steps: Vec<Step>, page: usize, partitions: u16
                 let newer = start::<S>(&store, &sink, partitions).await;
                 former.push(std::mem::replace(&mut running, newer));
             }
-            Step::Rebuild => drop(tokio::spawn(running.rebuild(NAME).batch(page).into_future())),
+            Step::Rebuild { resume } => {
+                let rebuild = running.rebuild(NAME).batch(page);
+                let rebuild = if resume { rebuild.resume() } else { rebuild };
+                drop(tokio::spawn(rebuild.into_future()));
+            }
         }
     }
     store.faults.heal();

@@ -88,6 +88,11 @@ impl Faults {
         Gate { opened, faults: self.clone(), operation, before: self.calls(operation) }
     }
 
+    /// Lets all calls of `operation` go on whose gate was forgotten.
+    pub fn open(&self, operation: &'static str) {
+        self.0.lock().unwrap().gates.remove(operation);
+    }
+
     /// Every call yields, so that whoever makes it can be dropped there.
     async fn draw(&self, operation: &'static str) -> Fault {
         let (fault, gate) = {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cqrs_core::in_memory::{InMemoryEventStore, InMemoryReadModel};
 use cqrs_core::{
     Append, Documents, DomainEvent, EventSet, EventStore, GlobalPosition, NewEvent, ReadAll, ReadModel, Recorded,
-    StreamName,
+    RecordedEvent, StreamName,
 };
 use cqrs_projections::{Backoff, ProjectError, Projector, RetryTransient};
 use serde::{Deserialize, Serialize};
@@ -95,6 +95,36 @@ impl Projector for Spread {
     }
 }
 
+/// The same documents by a projector that declares a version, over so many partitions.
+#[derive(Debug)]
+pub struct Versioned(pub u32, pub u16);
+
+impl Projector for Versioned {
+    type Event = LedgerEvent;
+    type Document = Sheet;
+
+    fn partitions(&self) -> u16 {
+        self.1
+    }
+
+    fn version(&self) -> Option<u32> {
+        Some(self.0)
+    }
+
+    fn route(&self, event: &Recorded<LedgerEvent>, to: &mut Vec<String>) {
+        Sheets.route(event, to);
+    }
+
+    fn project(
+        &self,
+        event: &Recorded<LedgerEvent>,
+        key: &str,
+        document: Option<Sheet>,
+    ) -> Result<Option<Sheet>, ProjectError> {
+        Sheets.project(event, key, document)
+    }
+}
+
 pub type Documented = BTreeMap<String, Sheet>;
 
 pub fn paid(account: &str, amount: i64) -> NewEvent {
@@ -138,9 +168,14 @@ pub async fn append_some(store: &dyn EventStore, seeds: std::ops::Range<u64>) ->
 
 /// The documents as they should be: every event of the log folded, one by one.
 pub async fn oracle(store: &InMemoryEventStore) -> Documented {
+    oracle_of(store, |_| true).await
+}
+
+/// The same of some of the events.
+pub async fn oracle_of(store: &InMemoryEventStore, wanted: impl Fn(&RecordedEvent) -> bool) -> Documented {
     let mut documents = Documented::new();
     let page = store.read_all(ReadAll::after(GlobalPosition::START).limit(usize::MAX >> 1)).await.unwrap();
-    for raw in page.events {
+    for raw in page.events.into_iter().filter(wanted) {
         if !LedgerEvent::event_types().contains(&raw.event_type) {
             continue;
         }

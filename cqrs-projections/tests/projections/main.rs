@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
+mod as_of;
 mod clubs;
+mod comparing;
 mod crashes;
 mod enriching;
 mod faulty;
@@ -10,8 +12,10 @@ mod joins;
 mod ledger;
 mod ownership;
 mod partitions;
+mod reacting;
 mod rebuilding;
 mod recovery;
+mod resuming;
 mod running;
 mod sharing;
 mod testing;

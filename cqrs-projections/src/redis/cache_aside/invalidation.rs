@@ -125,6 +125,10 @@ impl<P: Projector> Projector for Touches<P> {
         self.0.partitions()
     }
 
+    fn version(&self) -> Option<u32> {
+        self.0.version()
+    }
+
     fn route(&self, event: &Recorded<Self::Event>, to: &mut Vec<String>) {
         self.0.route(event, to);
     }
@@ -141,6 +145,10 @@ impl<P: JoinProjector> JoinProjector for Touches<P> {
 
     fn partitions(&self) -> u16 {
         self.0.partitions()
+    }
+
+    fn version(&self) -> Option<u32> {
+        self.0.version()
     }
 
     fn lookups(&self, event: &Recorded<Self::Event>, to: &mut Vec<String>) {
