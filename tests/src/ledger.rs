@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use cqrs_core::{
-    Append, Documents, DomainEvent, EventStore, GlobalPosition, NewEvent, ReadModel, Recorded, StreamName,
+    Append, Documents, DomainEvent, EventSet, EventStore, GlobalPosition, NewEvent, ReadModel, Recorded, StreamName,
 };
 use cqrs_projections::{ProjectError, Projector};
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,10 @@ impl Projector for Sheets {
 
     fn partitions(&self) -> u16 {
         self.0
+    }
+
+    fn version(&self) -> Option<u32> {
+        Some(1)
     }
 
     fn route(&self, event: &Recorded<LedgerEvent>, to: &mut Vec<String>) {
@@ -122,8 +126,18 @@ async fn append(store: &dyn EventStore, events: Vec<LedgerEvent>) -> GlobalPosit
 /// # Panics
 /// When the log cannot be read.
 pub async fn folded(store: &dyn EventStore) -> BTreeMap<String, Sheet> {
+    folded_up_to(store, GlobalPosition::MAX).await
+}
+
+/// The same up to a position.
+///
+/// # Panics
+/// When the log cannot be read.
+pub async fn folded_up_to(store: &dyn EventStore, position: GlobalPosition) -> BTreeMap<String, Sheet> {
     let mut sheets = BTreeMap::new();
-    let log = crate::database::log(store).await;
+    let mut log = crate::database::log(store).await;
+    let known = LedgerEvent::event_types();
+    log.retain(|event| event.position <= position && known.contains(&event.event_type));
     for event in Recorded::<LedgerEvent>::decode_all(log).unwrap() {
         let mut keys = Vec::new();
         Sheets(1).route(&event, &mut keys);
@@ -142,8 +156,15 @@ pub async fn folded(store: &dyn EventStore) -> BTreeMap<String, Sheet> {
 /// # Panics
 /// When they cannot be read.
 pub async fn kept(model: &(impl ReadModel + Clone)) -> BTreeMap<String, Sheet> {
+    sheets(&Documents::new(model.clone(), NAME).unwrap()).await
+}
+
+/// The sheets as some documents have them.
+///
+/// # Panics
+/// When they cannot be read.
+pub async fn sheets(sheets: &Documents<Sheet>) -> BTreeMap<String, Sheet> {
     let keys: Vec<_> = (0..ACCOUNTS).map(|account| account.to_string()).collect();
-    let sheets = Documents::<Sheet>::new(model.clone(), NAME).unwrap();
     // After a restart of the server a session turns out to be dead once.
     let read = || async {
         match sheets.get_many(&keys).await {

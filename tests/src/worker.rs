@@ -61,6 +61,19 @@ pub enum Task {
         /// What the member's name begins with.
         label: String,
     },
+    /// Rebuilds the projection of the ledger, alone, and ends.
+    Rebuild {
+        /// The store.
+        store: Place,
+        /// Where the documents go.
+        sink: Sink,
+        /// How many partitions.
+        partitions: u16,
+        /// How fast.
+        events_per_second: u32,
+        /// Where the number of events goes that are folded and written.
+        progress: PathBuf,
+    },
     /// Transactions that idle, and sessions that hold the append lock for a while.
     Disturb {
         /// The store.
@@ -103,6 +116,9 @@ pub fn main() {
         Task::Read { store, observation, pages } => runtime.block_on(reader::read(store, &observation, pages)),
         Task::Project { store, sink, partitions, lease_time, label } => {
             runtime.block_on(projector::project(store, sink, partitions, lease_time, label));
+        }
+        Task::Rebuild { store, sink, partitions, events_per_second, progress } => {
+            runtime.block_on(projector::rebuild(store, sink, partitions, events_per_second, progress));
         }
         Task::Disturb { store, seed } => runtime.block_on(stranger::disturb(store, seed)),
     }

@@ -8,8 +8,8 @@ use cqrs_core::{
     Append, Documents, DomainEvent, EventStore, GlobalPosition, NewEvent, ReadModel, Recorded, StreamName,
 };
 use cqrs_projections::{
-    ElasticReadModel, Field, Mapping, Order, ProjectError, ProjectionError, Projections, Projector, Range, SearchQuery,
-    WaitError,
+    ElasticReadModel, Field, Mapping, Order, ProjectError, ProjectionError, Projections, Projector, Range, Refresh,
+    SearchQuery, WaitError,
 };
 use serde::{Deserialize, Serialize};
 
@@ -143,5 +143,43 @@ async fn a_projection_whose_index_is_deleted_stops_and_says_so_and_the_next_star
     let running = start().await.unwrap();
     running.wait_for(head, SOON).await.unwrap();
     assert_eq!(place.found().await.unwrap().len(), 22);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_is_read_by_key_and_found_by_a_search_once_that_was_waited_for() {
+    // The server refreshes by itself never.
+    let fields = Mapping::new().field("title", Field::text()).shards(1).replicas(0);
+    let place = Place::with(fields.setting("refresh_interval", serde_json::json!("-1"))).await;
+    let model = place.model.clone().refresh(Refresh::None);
+    let store = InMemoryEventStore::new();
+    let running = Projections::new(store.clone()).add("catalogue", Catalogue, model.clone()).start().await.unwrap();
+    let created = |price| CourseEvent::Created { title: "Rust".to_owned(), price };
+    append(&store, 1, &[created(100)]).await;
+    let head = append(&store, 2, &[created(200)]).await;
+
+    running.wait_for(head, SOON).await.unwrap();
+    let stored = Documents::<Course>::new(model.clone(), "catalogue").unwrap();
+    assert!(stored.get("2").await.unwrap().is_some(), "stored");
+    assert!(place.found().await.unwrap().is_empty(), "but not searchable");
+    running.wait_until_searchable("catalogue", head, SOON).await.unwrap();
+    assert_eq!(place.found().await.unwrap().len(), 2);
+
+    let head = append(&store, 3, &[created(300)]).await;
+    let waits = (0..20).map(|_| running.wait_until_searchable("catalogue", head, SOON));
+    futures::future::try_join_all(waits).await.unwrap();
+    assert_eq!(place.found().await.unwrap().len(), 3, "each time anew");
+
+    // A search finds as much after the swap as before.
+    running.rebuild("catalogue").await.unwrap();
+    assert_eq!(place.found().await.unwrap().len(), 3);
+    let head = append(&store, 4, &[created(400)]).await;
+    running.wait_until_searchable("catalogue", head, SOON).await.unwrap();
+    assert_eq!(place.found().await.unwrap().len(), 4);
+
+    let late = running.wait_until_searchable("catalogue", head.next(), Duration::ZERO).await.unwrap_err();
+    assert!(matches!(late, WaitError::Timeout { .. }), "{late:?}");
+    let unknown = running.wait_until_searchable("none", head, SOON).await.unwrap_err();
+    assert!(matches!(unknown, WaitError::UnknownProjection { .. }), "{unknown:?}");
     running.stop().await;
 }
