@@ -14,7 +14,7 @@ use crate::runner::{Owner, verify};
 use crate::supervisor::Projection;
 
 /// How far the live partitions may be apart: what they are apart is folded in memory.
-const APART: u64 = 1_000_000;
+const APART: u64 = 100_000;
 
 /// Why the live documents cannot be compared.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -3,13 +3,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cqrs_core::{
-    Batch, Checkpoint, DocumentWrite, EventStore, FencingToken, GlobalPosition, Payload, ReadAll, ReadModel, Target,
+    AsOf, Batch, Checkpoint, DocumentWrite, EventStore, FencingToken, GlobalPosition, Payload, ReadAll, ReadModel,
+    Target,
 };
 use cqrs_projections::{
     Differences, DocumentChange, NotComparable, ProjectionError, ProjectionState, Projections, RebuildError, Running,
-    StopReason,
+    StopReason, joined_documents_as_of,
 };
 
+use crate::clubs;
 use crate::faulty::{Fault, FaultySink, FaultyStore};
 use crate::ledger::{
     LONG, Sheet, Spread, append, append_some, documents, generations, noise, oracle, paid, quick, until,
@@ -218,6 +220,32 @@ async fn generations_of_different_numbers_of_partitions_are_compared() {
         assert!(found.is_empty() && found.equal == 5, "{live} to {new}: {found}");
         is_right(&store, &sink, &running).await;
     }
+}
+
+#[tokio::test]
+async fn joined_documents_are_compared_without_what_they_are_joined_with() {
+    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let projections = Projections::new(store.clone()).add_join(NAME, clubs::Members(2), sink.clone());
+    let running = projections.error_policy(quick()).start().await.unwrap();
+    for seed in 0..30 {
+        append(&store, clubs::some(seed)).await;
+    }
+    sink.faults.next("apply", [Fault::Permanent]);
+    let mut position = GlobalPosition::START;
+    for seed in 30..60 {
+        position = append(&store, clubs::some(seed)).await;
+    }
+    let _ = running.wait_for(position, LONG).await;
+    let rebuilt = running.rebuild(NAME).compare().await.unwrap();
+    let expected = clubs::oracle(&store.inner).await;
+    assert!(rebuilt.differences.unwrap().is_empty());
+    running.wait_for(position, LONG).await.unwrap();
+    assert_eq!(clubs::documents(&sink.inner(), NAME).await, expected);
+    let found = running.rebuild(NAME).dry_run().await.unwrap();
+    assert_eq!((found.is_empty(), found.equal), (true, expected.len() as u64), "documents only: {found}");
+
+    let past = joined_documents_as_of(clubs::Members(2), store.clone(), AsOf::Position(position)).await.unwrap();
+    assert_eq!(past.all().await.unwrap(), expected);
 }
 
 #[tokio::test]
