@@ -11,6 +11,8 @@ use crate::rebuild::FilledBy;
 pub(crate) enum Note {
     /// To be the next live one.
     Rebuild(FilledBy),
+    /// It is the live one, or was: nothing to go on with.
+    Live,
     /// To be kept beside it, whatever is rebuilt.
     Kept(KeptNote),
 }

@@ -13,6 +13,7 @@ use super::retries::Retries;
 use super::run::{Failed, unless};
 use crate::differences::Differences;
 use crate::error::ProjectionError;
+use crate::note::Note;
 use crate::runner::Owner;
 use crate::supervisor::{Ending, Projection};
 
@@ -119,7 +120,12 @@ async fn make_live(
 ) -> Result<(), Failed> {
     let Projection { name, model, .. } = projection;
     let mut retries = Retries::new(projection);
-    while let Err(error) = model.swap(name, generation).await {
+    let make_live = async || {
+        // Once it is replaced and could not be dropped, no rebuild takes it for one that was killed.
+        model.annotate(name, generation, &Note::Live.write()).await?;
+        model.swap(name, generation).await
+    };
+    while let Err(error) = make_live().await {
         if let Err(failed) = unless(cancelled, retries.failed(error.into())).await {
             // It may have happened although no answer came.
             return match model.live(name).await {

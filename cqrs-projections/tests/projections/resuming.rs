@@ -110,6 +110,20 @@ async fn what_was_filled_otherwise_is_not_gone_on_with() {
 }
 
 #[tokio::test]
+async fn a_former_live_generation_that_could_not_be_dropped_is_not_gone_on_with() {
+    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    append_some(&store, 0..40).await;
+    let running = start(&store, &sink, Versioned(7, 2)).await;
+    running.rebuild(NAME).await.unwrap();
+    sink.faults.always("drop", Fault::Permanent);
+    running.rebuild(NAME).await.unwrap();
+    sink.faults.heal();
+    assert_eq!(generations(&sink.inner(), NAME).await, [2, 3]);
+    let rebuilt = rebuilt(&store, &sink, &running, true).await;
+    assert_eq!((rebuilt.resumed_from, rebuilt.events), (None, 120), "its documents may be why it was rebuilt");
+}
+
+#[tokio::test]
 async fn what_was_filled_from_another_log_is_not_gone_on_with() {
     let (_, sink) = killed(Versioned(7, 2), false).await;
     let other = FaultyStore::new();
