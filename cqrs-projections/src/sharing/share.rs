@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cqrs_core::{Generation, Lease, LiveGeneration, MemberId, ReadModelError, StoreError};
+use cqrs_core::{Failure, Generation, Lease, LiveGeneration, MemberId, ReadModelError, StoreError};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::balance::{Decision, balance};
 use super::{Sharing, Tenure};
@@ -70,15 +71,16 @@ impl Share {
     /// Whether the live generation is one that this process can write. Joins when it is, leaves when it is no longer.
     async fn fits(&mut self) -> bool {
         let Projection { name, model, count, .. } = &*self.projection;
-        let opened = match (self.joined, model.live(name).await) {
-            (Some(joined), Ok(Some(live))) if live == (LiveGeneration { generation: joined, partitions: *count }) => {
-                return true;
+        if let Some(generation) = self.joined {
+            let joined = LiveGeneration { generation, partitions: *count };
+            match self.answer(model.live(name)).await {
+                Ok(Some(live)) if live == joined => return true,
+                // Only what is there and does not fit is a reason to leave.
+                Err(_) => return true,
+                Ok(_) => {}
             }
-            // Others may reach it: only what is there and does not fit is a reason to leave.
-            (Some(_), Err(_)) => return true,
-            _ => model.open(name, *count).await,
-        };
-        match opened {
+        }
+        match self.answer(model.open(name, *count)).await {
             Ok(generation) => {
                 self.failures = 0;
                 self.joined = Some(generation);
@@ -92,6 +94,15 @@ impl Share {
                 false
             }
         }
+    }
+
+    /// What the read model answers. The leases are not kept waiting for a slow one.
+    async fn answer<T>(&self, call: impl Future<Output = Result<T, ReadModelError>>) -> Result<T, ReadModelError> {
+        if self.joined.is_none() {
+            return call.await;
+        }
+        let late = |_| Err(ReadModelError::Transient(Failure::new("the read model did not answer in time")));
+        tokio::time::timeout(self.sharing.interval(), call).await.unwrap_or_else(late)
     }
 
     async fn unfit(&mut self, error: ReadModelError) {
@@ -123,8 +134,11 @@ impl Share {
             let mine = held.get(&partition.number) == Some(me) && !release.contains(&partition.number);
             partition.give(if mine { Tenure::Until(end) } else { Tenure::None });
         }
+        // Many are taken in several looks, so that the first ones are renewed meanwhile.
+        let until = Instant::now() + self.sharing.interval();
         for partition in free {
             if missing > 0
+                && Instant::now() < until
                 && let Some(end) = self.sharing.acquire(name, Lease::Partition(partition)).await?
             {
                 held.insert(partition, me.clone());

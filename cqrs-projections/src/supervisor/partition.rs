@@ -164,7 +164,7 @@ impl Partition {
         self.progress.send_modify(|now| {
             now.state = state;
             now.working = working;
-            now.retries += u64::from(attempts > now.attempts);
+            now.retries += u64::from(attempts > now.attempts && !matches!(state, ProjectionState::Stopped(_)));
             now.attempts = attempts;
             if let Some(error) = error {
                 now.error = Some(error.clone());

@@ -111,6 +111,7 @@ async fn one_that_fails_stops_alone_and_nobody_waits_for_it_in_vain() {
     let status = running.status().await;
     assert_eq!(status[0].state, ProjectionState::Stopped(StopReason::Failed));
     assert!(status[0].error.is_some());
+    assert_eq!((status[0].attempts, status[0].retries), (1, 0), "it was not tried again");
     assert_eq!(status[1].state, ProjectionState::Live);
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use cqrs_core::in_memory::InMemoryLeaseStore;
 use cqrs_core::{FencingToken, Generation, GlobalPosition, Lease, LeaseStore, Leases, Partitions, ReadModel, Target};
 use cqrs_projections::{
-    PartitionOwner, ProjectionState, ProjectionStatus, Projections, RebuildError, Running, StopReason, WaitError,
+    PartitionOwner, ProjectionError, ProjectionState, ProjectionStatus, Projections, RebuildError, Running, StopReason,
+    WaitError,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -285,6 +286,47 @@ async fn a_process_that_cannot_renew_its_leases_stops_before_others_begin() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_read_model_that_does_not_answer_does_not_cost_the_leases() {
+    let cluster = Cluster::of(4);
+    let sink = cluster.sink.elsewhere();
+    let one = cluster.process_with(4, sink.clone(), cluster.leases.clone()).await;
+    let two = cluster.process().await;
+    cluster.shared([&one, &two]).await;
+    let before = cluster.seen().await;
+    let gates = ["live", "open", "apply", "load"].map(|operation| sink.faults.gate(operation));
+    let position = cluster.append(0..20).await;
+    for _ in 0..30 {
+        tokio::time::sleep(LEASE / 10).await;
+        assert_eq!(cluster.seen().await, before);
+    }
+    drop(gates);
+    two.wait_for(position, LONG).await.unwrap();
+    cluster.assert_right().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_partitions_are_taken_though_the_lease_store_is_slow() {
+    let cluster = Cluster::of(100);
+    let leases = FaultyLeases::new(cluster.leases.clone());
+    leases.delay(Duration::from_millis(400));
+    let start = Instant::now();
+    let process = cluster.process_with(100, cluster.sink.elsewhere(), leases).await;
+    let mut most = 0;
+    until("all are taken", async || {
+        let held = cluster.seen().await.held.len();
+        assert!(held >= most, "{held} of {most} are left");
+        most = held;
+        (held == 100).then_some(())
+    })
+    .await;
+    assert!(start.elapsed() > 3 * LEASE, "it takes far longer than a lease lasts");
+    let position = cluster.append(0..40).await;
+    process.wait_for(position, LONG).await.unwrap();
+    assert_eq!(owned(&process).await.len(), 100);
+    cluster.assert_right().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn while_the_lease_store_is_away_documents_stand_still_and_go_on_when_it_returns() {
     let cluster = Cluster::of(3);
     let leases = FaultyLeases::new(cluster.leases.clone());
@@ -381,9 +423,38 @@ async fn one_process_at_a_time_rebuilds() {
     gate.reached().await;
     let second = two.rebuild(NAME).await;
     assert!(matches!(second, Err(RebuildError::AlreadyRunning { .. })), "{second:?}");
+    // However long it takes.
+    tokio::time::sleep(3 * LEASE).await;
     drop(gate);
     rebuild.await.unwrap().unwrap();
     two.rebuild(NAME).await.unwrap();
+    let position = cluster.append(20..40).await;
+    one.wait_for(position, LONG).await.unwrap();
+    cluster.assert_right().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rebuild_that_loses_its_lease_before_the_swap_leaves_the_live_generation_as_it_is() {
+    let cluster = Cluster::of(1);
+    let (sink, leases) = (cluster.sink.elsewhere(), FaultyLeases::new(cluster.leases.clone()));
+    let one = cluster.process_with(1, sink.clone(), leases.clone()).await;
+    cluster.append(0..20).await;
+    // The swap waits for the batch that is being written.
+    let gate = sink.faults.gate("apply");
+    gate.reached().await;
+    let rebuild = tokio::spawn(one.rebuild(NAME).into_future());
+    until("the swap begins", async || cluster.seen().await.held.contains_key(&Lease::Swap).then_some(())).await;
+    leases.cut();
+    tokio::time::sleep(2 * LEASE).await;
+    drop(gate);
+    let failed = rebuild.await.unwrap();
+    let lost = |lease| matches!(lease, Lease::Rebuild | Lease::Swap);
+    assert!(
+        matches!(failed, Err(RebuildError::Failed { source: ProjectionError::LeaseLost { lease }, .. }) if lost(lease)),
+        "{failed:?}"
+    );
+    assert_eq!(generations(&cluster.sink.inner(), NAME).await, [1]);
+    leases.heal();
     let position = cluster.append(20..40).await;
     one.wait_for(position, LONG).await.unwrap();
     cluster.assert_right().await;
@@ -422,6 +493,9 @@ async fn a_process_that_expects_another_number_of_partitions_takes_no_part_until
     assert_eq!((owned(&old).await.len(), owned(&new).await.len()), (2, 0));
 
     new.rebuild(NAME).await.unwrap();
+    let start = Instant::now();
+    until("the new one has all", async || (owned(&new).await.len() == 3).then_some(())).await;
+    assert!(start.elapsed() < LEASE / 2, "the old one gives its leases back: {:?}", start.elapsed());
     let position = cluster.append(20..40).await;
     new.wait_for(position, LONG).await.unwrap();
     until("the old one leaves", async || {

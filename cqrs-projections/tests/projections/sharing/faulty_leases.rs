@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,15 +11,21 @@ use cqrs_core::{Failure, Lease, LeaseStore, Leases, MemberId, ProjectionName, St
 pub struct FaultyLeases {
     inner: InMemoryLeaseStore,
     cut: Arc<AtomicBool>,
+    /// How long each answer takes, in milliseconds.
+    delay: Arc<AtomicU64>,
 }
 
 impl FaultyLeases {
     pub fn new(inner: InMemoryLeaseStore) -> Self {
-        Self { inner, cut: Arc::default() }
+        Self { inner, cut: Arc::default(), delay: Arc::new(AtomicU64::new(1)) }
     }
 
     pub fn cut(&self) {
         self.cut.store(true, Ordering::Relaxed);
+    }
+
+    pub fn delay(&self, by: Duration) {
+        self.delay.store(by.as_millis() as u64, Ordering::Relaxed);
     }
 
     pub fn heal(&self) {
@@ -27,7 +33,7 @@ impl FaultyLeases {
     }
 
     async fn reach(&self) -> Result<&InMemoryLeaseStore, StoreError> {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::time::sleep(Duration::from_millis(self.delay.load(Ordering::Relaxed))).await;
         match self.cut.load(Ordering::Relaxed) {
             true => Err(StoreError::Transient(Failure::new("cut off"))),
             false => Ok(&self.inner),
