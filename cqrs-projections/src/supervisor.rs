@@ -275,9 +275,10 @@ impl Running {
         wait::wait_until_searchable(projection, position, timeout).await
     }
 
-    /// Where each projection stands, in the order in which they were added.
+    /// Where each projection stands, in the order in which they were added. It is told within seconds: what a store or a read
+    /// model does not answer in time is left out, or is as it was seen before.
     pub async fn status(&self) -> Vec<ProjectionStatus> {
-        let head = self.store.head().await.ok();
+        let head = tokio::time::timeout(projection::LOOK, self.store.head()).await.ok().and_then(Result::ok);
         futures::future::join_all(self.projections.iter().map(|projection| projection.status(head.as_ref()))).await
     }
 

@@ -20,8 +20,8 @@ use crate::error::ProjectionError;
 use crate::error_policy::ErrorPolicy;
 use crate::sharing::{Share, Sharing, Tenure, follow_others, look_at_others};
 
-/// How long a status waits for the sink to tell where the partitions of others stand.
-const LOOK: Duration = Duration::from_secs(1);
+/// How long a status waits for what the store or the sink is to tell.
+pub(super) const LOOK: Duration = Duration::from_secs(1);
 
 pub(crate) struct Projection {
     pub(crate) name: ProjectionName,
@@ -243,7 +243,7 @@ impl Projection {
         let holders = self.holders.borrow().clone();
         let of = |partition: &Arc<Partition>| partition.status(holders.get(&partition.number));
         let mut partitions: Vec<_> = self.partitions.iter().map(of).collect();
-        lag::measure(&*self.store, head, &mut partitions).await;
+        let _ = tokio::time::timeout(LOOK, lag::measure(&*self.store, head, &mut partitions)).await;
         let head = head.map(|head| head.position);
         ProjectionStatus::new(self.name.clone(), partitions, head, self.rebuilding.load(Ordering::Relaxed))
     }

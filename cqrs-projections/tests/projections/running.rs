@@ -228,3 +228,22 @@ async fn a_projector_that_panics_is_stopped_with_the_reason() {
         other => panic!("{other:?}"),
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn status_is_told_while_the_store_does_not_answer() {
+    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let running = Projections::new(store.clone()).add(NAME, Sheets, sink.clone()).start().await.unwrap();
+    let position = append_some(&store, 0..1).await;
+    running.wait_for(position, LONG).await.unwrap();
+    let held = sink.faults.gate("apply");
+    append_some(&store, 1..2).await;
+    held.reached().await;
+    for operation in ["head", "read_all"] {
+        let gate = store.faults.gate(operation);
+        let start = tokio::time::Instant::now();
+        let status = running.status().await.swap_remove(0);
+        assert!(start.elapsed() <= Duration::from_secs(2), "{operation}: {:?}", start.elapsed());
+        assert_eq!((status.position, status.state), (position, ProjectionState::Live), "{operation}");
+        drop(gate);
+    }
+}
