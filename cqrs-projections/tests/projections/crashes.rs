@@ -1,15 +1,11 @@
-use std::ops::Range;
-
-use cqrs_core::{EventStore, NewEvent};
+use cqrs_core::EventStore;
 use cqrs_projections::{Projections, Running};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::faulty::{Fault, FaultySink, FaultyStore};
-use crate::ledger::{LONG, Spread, append, generations, quick};
-use crate::{clubs, ledger};
-
-const NAME: &str = "sheets";
+use crate::ledger::{LONG, append, generations, quick};
+use crate::subject::{Clubs, Ledger, NAME, Subject};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -21,6 +17,8 @@ enum Step {
     SinkFaults(Vec<Fault>),
     /// The next calls of the store end so.
     StoreFaults(Vec<Fault>),
+    /// Pages hold so many events from now on: what is read again is cut otherwise.
+    Page(usize),
     /// The process dies, whatever it is doing, and another one is started.
     Crash,
     /// A second process is started while the first runs.
@@ -41,6 +39,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (1..60_u8).prop_map(Step::Run),
         2 => faults().prop_map(Step::SinkFaults),
         1 => faults().prop_map(Step::StoreFaults),
+        1 => (1..7_usize).prop_map(Step::Page),
         2 => Just(Step::Crash),
         1 => Just(Step::TakeOver),
         2 => any::<bool>().prop_map(|resume| Step::Rebuild { resume }),
@@ -51,47 +50,6 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 async fn turns(count: u8) {
     for _ in 0..count {
         tokio::task::yield_now().await;
-    }
-}
-
-/// What is folded.
-trait Subject {
-    fn add(projections: Projections, partitions: u16, sink: FaultySink) -> Projections;
-    fn events(seeds: Range<u64>) -> Vec<NewEvent>;
-    async fn assert_right(store: &FaultyStore, sink: &FaultySink);
-}
-
-/// Documents alone.
-struct Ledger;
-
-impl Subject for Ledger {
-    fn add(projections: Projections, partitions: u16, sink: FaultySink) -> Projections {
-        projections.add(NAME, Spread(partitions), sink)
-    }
-
-    fn events(seeds: Range<u64>) -> Vec<NewEvent> {
-        seeds.flat_map(ledger::some).collect()
-    }
-
-    async fn assert_right(store: &FaultyStore, sink: &FaultySink) {
-        assert_eq!(ledger::documents(&sink.inner(), NAME).await, ledger::oracle(&store.inner).await);
-    }
-}
-
-/// Joined documents.
-struct Clubs;
-
-impl Subject for Clubs {
-    fn add(projections: Projections, partitions: u16, sink: FaultySink) -> Projections {
-        projections.add_join(NAME, clubs::Members(partitions), sink)
-    }
-
-    fn events(seeds: Range<u64>) -> Vec<NewEvent> {
-        seeds.flat_map(|seed| clubs::some(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32)).collect()
-    }
-
-    async fn assert_right(store: &FaultyStore, sink: &FaultySink) {
-        assert_eq!(clubs::documents(&sink.inner(), NAME).await, clubs::oracle(&store.inner).await);
     }
 }
 
@@ -110,6 +68,7 @@ async fn live_through<S: Subject>(steps: Vec<Step>, page: usize, partitions: u16
             Step::Run(count) => turns(count).await,
             Step::SinkFaults(faults) => sink.faults.any(faults),
             Step::StoreFaults(faults) => store.faults.any(faults),
+            Step::Page(events) => store.set_page(events),
             Step::Crash => {
                 former.clear();
                 drop(running);

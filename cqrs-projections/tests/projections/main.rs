@@ -18,4 +18,5 @@ mod recovery;
 mod resuming;
 mod running;
 mod sharing;
+mod subject;
 mod testing;

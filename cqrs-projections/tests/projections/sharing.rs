@@ -12,14 +12,14 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use crate::faulty::{Fault, FaultySink, FaultyStore};
-use crate::ledger::{LONG, Spread, append, append_some, documents, generations, noise, oracle, paid, quick};
+use crate::faulty::{Fault, FaultySink, FaultyStore, Gate};
+use crate::ledger::{LONG, append, append_some, documents, generations, noise, oracle, paid, quick};
+use crate::subject::{Clubs, Ledger, NAME, Subject};
 
 mod faulty_leases;
 
 use faulty_leases::FaultyLeases;
 
-const NAME: &str = "sheets";
 const LEASE: Duration = Duration::from_secs(10);
 
 /// What the processes have in common.
@@ -28,12 +28,17 @@ struct Cluster {
     sink: FaultySink,
     leases: InMemoryLeaseStore,
     partitions: u16,
+    add: fn(Projections, u16, FaultySink) -> Projections,
 }
 
 impl Cluster {
     fn of(partitions: u16) -> Self {
+        Self::that_projects::<Ledger>(partitions)
+    }
+
+    fn that_projects<S: Subject>(partitions: u16) -> Self {
         let (store, sink) = (FaultyStore::new().page(20), FaultySink::new());
-        Self { store, sink, leases: InMemoryLeaseStore::new(), partitions }
+        Self { store, sink, leases: InMemoryLeaseStore::new(), partitions, add: S::add }
     }
 
     async fn process(&self) -> Running {
@@ -41,7 +46,7 @@ impl Cluster {
     }
 
     async fn process_with(&self, partitions: u16, sink: FaultySink, leases: impl LeaseStore) -> Running {
-        let projections = Projections::new(self.store.clone()).add(NAME, Spread(partitions), sink);
+        let projections = (self.add)(Projections::new(self.store.clone()), partitions, sink);
         projections.leases(leases).lease_time(LEASE).error_policy(quick()).start().await.unwrap()
     }
 
@@ -553,27 +558,42 @@ async fn a_sink_that_lost_everything_is_filled_again_by_all() {
 enum Step {
     Append(u64),
     Pass(u16),
+    /// Pages hold so many events from now on: what is read again is cut otherwise.
+    Page(usize),
     Start,
     Stop(usize),
     Kill(usize),
+    /// What a process writes arrives when it is healed.
+    Hold(usize),
     SinkFaults(usize, Vec<Fault>),
+    StoreFaults(Vec<Fault>),
     Cut(usize),
     Heal(usize),
     Rebuild(usize),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let fault =
-        prop_oneof![3 => Just(Fault::None), 1 => Just(Fault::Before), 1 => Just(Fault::After), 1 => Just(Fault::Torn)];
+    let faults = || {
+        let fault = prop_oneof![
+            3 => Just(Fault::None),
+            1 => Just(Fault::Before),
+            1 => Just(Fault::After),
+            1 => Just(Fault::Torn)
+        ];
+        vec(fault, 1..6)
+    };
     let step = prop_oneof![
         5 => (0..1_000_u64).prop_map(Step::Append),
         5 => (1..4_000_u16).prop_map(Step::Pass),
+        1 => (1..7_usize).prop_map(Step::Page),
         2 => Just(Step::Start),
         1 => (0..4_usize).prop_map(Step::Stop),
         1 => (0..4_usize).prop_map(Step::Kill),
-        2 => (0..4_usize, vec(fault, 1..6)).prop_map(|(who, faults)| Step::SinkFaults(who, faults)),
+        1 => (0..4_usize).prop_map(Step::Hold),
+        2 => (0..4_usize, faults()).prop_map(|(who, faults)| Step::SinkFaults(who, faults)),
+        1 => faults().prop_map(Step::StoreFaults),
         1 => (0..4_usize).prop_map(Step::Cut),
-        1 => (0..4_usize).prop_map(Step::Heal),
+        2 => (0..4_usize).prop_map(Step::Heal),
         1 => (0..4_usize).prop_map(Step::Rebuild),
     ];
     vec(step, 1..40)
@@ -583,61 +603,85 @@ struct Process {
     running: Running,
     sink: FaultySink,
     leases: FaultyLeases,
+    held: Vec<Gate>,
 }
 
-async fn start(cluster: &Cluster) -> Process {
-    let (sink, leases) = (cluster.sink.elsewhere(), FaultyLeases::new(cluster.leases.clone()));
-    let running = cluster.process_with(cluster.partitions, sink.clone(), leases.clone()).await;
-    Process { running, sink, leases }
+impl Process {
+    async fn start(cluster: &Cluster) -> Self {
+        let (sink, leases) = (cluster.sink.elsewhere(), FaultyLeases::new(cluster.leases.clone()));
+        let running = cluster.process_with(cluster.partitions, sink.clone(), leases.clone()).await;
+        Self { running, sink, leases, held: Vec::new() }
+    }
+
+    fn hold(&mut self) {
+        if self.held.is_empty() {
+            self.held = ["apply", "fill"].map(|operation| self.sink.faults.gate(operation)).into();
+        }
+    }
+
+    fn heal(&mut self) {
+        self.leases.heal();
+        self.held.clear();
+    }
 }
 
-async fn live_through(steps: Vec<Step>, partitions: u16) {
-    let cluster = Cluster::of(partitions);
-    let (mut processes, mut killed, mut cut) = (vec![start(&cluster).await], false, false);
+async fn live_through<S: Subject>(steps: Vec<Step>, partitions: u16) {
+    let cluster = Cluster::that_projects::<S>(partitions);
+    // The leases of the dead run out by themselves, and so does what a rebuild cannot give back because it is cut off.
+    let (mut processes, mut unreturned) = (vec![Process::start(&cluster).await], false);
     for step in steps {
-        let who = |number: &usize| number % processes.len().max(1);
+        let running = processes.len();
+        let who = |number: usize| number % running;
         match step {
-            Step::Append(seed) => drop(cluster.append(seed..seed + 1 + seed % 4).await),
+            Step::Append(seed) => drop(append(&cluster.store, S::events(seed..seed + 1 + seed % 4)).await),
             Step::Pass(millis) => tokio::time::sleep(Duration::from_millis(u64::from(millis))).await,
-            Step::Start if processes.len() < 4 => processes.push(start(&cluster).await),
+            Step::Page(events) => cluster.store.set_page(events),
+            Step::Start if processes.len() < 4 => processes.push(Process::start(&cluster).await),
             Step::Stop(number) if processes.len() > 1 => {
-                let process = processes.swap_remove(who(&number));
-                process.leases.heal();
+                let mut process = processes.swap_remove(who(number));
+                process.heal();
                 process.running.stop().await;
             }
             Step::Kill(number) if processes.len() > 1 => {
-                drop(processes.swap_remove(who(&number)));
-                killed = true;
+                drop(processes.swap_remove(who(number)));
+                unreturned = true;
             }
-            Step::SinkFaults(number, faults) => processes[who(&number)].sink.faults.any(faults),
+            Step::Hold(number) => processes[who(number)].hold(),
+            Step::SinkFaults(number, faults) => processes[who(number)].sink.faults.any(faults),
+            Step::StoreFaults(faults) => cluster.store.faults.any(faults),
             Step::Cut(number) => {
-                processes[who(&number)].leases.cut();
-                cut = true;
+                processes[who(number)].leases.cut();
+                unreturned = true;
             }
-            Step::Heal(number) => processes[who(&number)].leases.heal(),
+            Step::Heal(number) => processes[who(number)].heal(),
             Step::Rebuild(number) => {
-                drop(tokio::spawn(processes[who(&number)].running.rebuild(NAME).batch(7).into_future()));
+                drop(tokio::spawn(processes[who(number)].running.rebuild(NAME).batch(7).into_future()));
             }
             _ => {}
         }
     }
-    for process in &processes {
+    cluster.store.faults.heal();
+    for process in &mut processes {
         process.sink.faults.heal();
-        process.leases.heal();
+        process.heal();
     }
-    let head = cluster.append(0..3).await;
+    let head = append(&cluster.store, S::events(0..3)).await;
     for process in &processes {
         process.running.wait_for(head, 20 * LEASE).await.unwrap();
     }
-    cluster.assert_right().await;
+    S::assert_right(&cluster.store, &cluster.sink).await;
     for process in processes {
         process.running.stop().await;
     }
-    if killed || cut {
-        // What could not be given back runs out.
+    if unreturned {
         tokio::time::sleep(LEASE).await;
     }
     assert_eq!(cluster.seen().await, Leases::default(), "those who stopped have left");
+}
+
+fn live_through_in_virtual_time<S: Subject>(steps: Vec<Step>, partitions: u16) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(live_through::<S>(steps, partitions));
 }
 
 proptest! {
@@ -645,7 +689,11 @@ proptest! {
 
     #[test]
     fn whatever_happens_to_the_processes_the_documents_are_those_of_the_log(steps in steps(), partitions in 1..6_u16) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        runtime.block_on(live_through(steps, partitions));
+        live_through_in_virtual_time::<Ledger>(steps, partitions);
+    }
+
+    #[test]
+    fn whatever_happens_to_the_processes_joined_documents_are_those_of_the_log(steps in steps(), partitions in 1..6_u16) {
+        live_through_in_virtual_time::<Clubs>(steps, partitions);
     }
 }

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,8 +18,8 @@ pub struct FaultyStore {
     pub inner: InMemoryEventStore,
     pub faults: Faults,
     newest: Hint,
-    /// Pages of live readers hold so many events at most.
-    page: usize,
+    /// Pages hold so many events at most.
+    page: Arc<AtomicUsize>,
     /// What it says that it is: a restored store keeps its identity.
     store_id: Option<StoreId>,
     /// What reading the log is called: `read_all`, and `page` for live readers.
@@ -32,15 +33,20 @@ impl FaultyStore {
             inner: InMemoryEventStore::new(),
             faults: Faults::default(),
             newest,
-            page: usize::MAX >> 1,
+            page: Arc::new(AtomicUsize::new(usize::MAX >> 1)),
             store_id: None,
             reading: "read_all",
         }
     }
 
-    pub fn page(mut self, events: usize) -> Self {
-        self.page = events;
+    pub fn page(self, events: usize) -> Self {
+        self.set_page(events);
         self
+    }
+
+    /// What is read again is cut otherwise from now on.
+    pub fn set_page(&self, events: usize) {
+        self.page.store(events, Ordering::Relaxed);
     }
 
     pub fn restored(mut self, from: StoreId) -> Self {
@@ -66,7 +72,7 @@ impl EventStore for FaultyStore {
     }
 
     async fn read_all(&self, read: ReadAll) -> Result<LogPage, StoreError> {
-        let limit = read.limit.min(self.page);
+        let limit = read.limit.min(self.page.load(Ordering::Relaxed));
         let call = self.inner.read_all(read.limit(limit));
         self.faults.around(self.reading, call, StoreError::Transient, StoreError::Permanent).await
     }
