@@ -1,7 +1,10 @@
 //! A schema of its own for each test, dropped at its end, also when it fails.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use cqrs_core::{Append, EventStore, EventType, GlobalPosition, NewEvent, Payload, ReadAll, RecordedEvent, StreamName};
+use cqrs_core::{
+    Append, EventSet, EventStore, EventType, GlobalPosition, NewEvent, Payload, ReadAll, Recorded, RecordedEvent,
+    StreamName,
+};
 use cqrs_postgres::{PgEventStore, PgOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -170,4 +173,14 @@ pub async fn log(store: &dyn EventStore) -> Vec<RecordedEvent> {
             return log;
         }
     }
+}
+
+/// The events of the whole log that are of these types.
+///
+/// # Panics
+/// When the log cannot be read.
+pub async fn log_of<E: EventSet>(store: &dyn EventStore) -> Vec<Recorded<E>> {
+    let mut log = log(store).await;
+    log.retain(|event| E::event_types().contains(&event.event_type));
+    Recorded::decode_all(log).unwrap()
 }

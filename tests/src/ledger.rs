@@ -1,14 +1,16 @@
 //! Accounts that move money to each other: what is lost, doubled, reordered or half done shows in their sheets.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 
 use cqrs_core::{
-    Append, Documents, DomainEvent, EventSet, EventStore, GlobalPosition, NewEvent, ReadModel, Recorded, StreamName,
+    Append, AppendError, Documents, DomainEvent, EventStore, GlobalPosition, NewEvent, ReadModel, Recorded, StreamName,
 };
 use cqrs_projections::{ProjectError, Projector};
 use serde::{Deserialize, Serialize};
 
+use crate::database::log_of;
+use crate::sink::found;
 use crate::wait::until;
 
 /// The projection.
@@ -90,9 +92,9 @@ impl Projector for Sheets {
     }
 }
 
-fn moved(seed: u64) -> LedgerEvent {
+fn moved(seed: u64) -> NewEvent {
     let (from, to) = (seed % ACCOUNTS, (seed + 1 + seed / 3 % (ACCOUNTS - 1)) % ACCOUNTS);
-    LedgerEvent::Moved { from, to, amount: 1 + (seed % 50) as i64 }
+    encoded(&LedgerEvent::Moved { from, to, amount: 1 + (seed % 50) as i64 })
 }
 
 /// Moves money, and nothing else: the sum of all balances is always 0.
@@ -108,17 +110,43 @@ pub async fn move_some(store: &dyn EventStore, seed: u64) -> GlobalPosition {
 /// # Panics
 /// When it is not written.
 pub async fn go_on(store: &dyn EventStore, seed: u64) -> GlobalPosition {
-    let mut events = vec![moved(seed), moved(seed * 7 + 3)];
-    if seed.is_multiple_of(19) {
-        events.push(LedgerEvent::Closed { account: seed % ACCOUNTS });
-    }
-    append(store, events).await
+    append(store, some(seed)).await
 }
 
-async fn append(store: &dyn EventStore, events: Vec<LedgerEvent>) -> GlobalPosition {
-    let stream = StreamName::new("ledger-1").unwrap();
-    let events = events.iter().map(|event| NewEvent::encode(stream.clone(), event).unwrap()).collect();
-    store.append(Append::new(events)).await.unwrap().position
+/// Money that moves, and at times an account that is closed.
+///
+/// # Panics
+/// Never: the events can be encoded.
+#[must_use]
+pub fn some(seed: u64) -> Vec<NewEvent> {
+    let mut events = vec![moved(seed), moved(seed * 7 + 3)];
+    if seed.is_multiple_of(19) {
+        events.push(encoded(&LedgerEvent::Closed { account: seed % ACCOUNTS }));
+    }
+    events
+}
+
+/// Each account has a stream of its own, so that a sheet is fed by many.
+fn encoded(event: &LedgerEvent) -> NewEvent {
+    let (LedgerEvent::Moved { from: account, .. } | LedgerEvent::Closed { account }) = event;
+    NewEvent::encode(StreamName::of("ledger", account).unwrap(), event).unwrap()
+}
+
+/// Appends them, however long the store is away.
+///
+/// # Panics
+/// When they are not written.
+pub async fn append(store: &dyn EventStore, events: Vec<NewEvent>) -> GlobalPosition {
+    let append = Append::new(events);
+    until("the events are written", || async {
+        match store.append(append.clone()).await {
+            Ok(appended) => Some(appended.position),
+            // Sent again, they are not written twice.
+            Err(AppendError::Transient(_) | AppendError::Unknown { .. }) => None,
+            Err(error) => panic!("{error:?}"),
+        }
+    })
+    .await
 }
 
 /// The sheets as they should be: every event of the log, one by one.
@@ -135,10 +163,7 @@ pub async fn folded(store: &dyn EventStore) -> BTreeMap<String, Sheet> {
 /// When the log cannot be read.
 pub async fn folded_up_to(store: &dyn EventStore, position: GlobalPosition) -> BTreeMap<String, Sheet> {
     let mut sheets = BTreeMap::new();
-    let mut log = crate::database::log(store).await;
-    let known = LedgerEvent::event_types();
-    log.retain(|event| event.position <= position && known.contains(&event.event_type));
-    for event in Recorded::<LedgerEvent>::decode_all(log).unwrap() {
+    for event in log_of::<LedgerEvent>(store).await.into_iter().filter(|event| event.position <= position) {
         let mut keys = Vec::new();
         Sheets(1).route(&event, &mut keys);
         for key in keys {
@@ -165,16 +190,5 @@ pub async fn kept(model: &(impl ReadModel + Clone)) -> BTreeMap<String, Sheet> {
 /// When they cannot be read.
 pub async fn sheets(sheets: &Documents<Sheet>) -> BTreeMap<String, Sheet> {
     let keys: Vec<_> = (0..ACCOUNTS).map(|account| account.to_string()).collect();
-    // After a restart of the server a session turns out to be dead once.
-    let read = || async {
-        match sheets.get_many(&keys).await {
-            Ok(found) => Some(found),
-            Err(error) => {
-                assert!(error.is_transient(), "{error:?}");
-                None
-            }
-        }
-    };
-    let found = until("the sheets are read", read).await;
-    keys.into_iter().zip(found).filter_map(|(key, sheet)| Some((key, sheet?))).collect()
+    found(sheets, keys).await
 }

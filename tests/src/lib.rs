@@ -5,12 +5,15 @@
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
 
+pub mod cards;
 pub mod checker;
+pub mod cluster;
 pub mod database;
 pub mod journal;
 pub mod ledger;
 pub mod pgbouncer;
 pub mod proxy;
+pub mod redis_server;
 pub mod server;
 pub mod sink;
 pub mod wait;

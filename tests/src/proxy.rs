@@ -72,11 +72,11 @@ impl Proxy {
         Self { address, control, accepting }
     }
 
-    /// A proxy before the server of a database.
+    /// A proxy before the service at an address.
     ///
     /// # Panics
     /// When the address has no host.
-    pub async fn before_database(url: &str) -> Self {
+    pub async fn before_service(url: &str) -> Self {
         let server = url::Url::parse(url).unwrap();
         let host = (server.host_str().unwrap(), server.port().unwrap_or(5432));
         Self::before(tokio::net::lookup_host(host).await.unwrap().next().unwrap()).await
@@ -202,7 +202,7 @@ impl Held {
     }
 
     /// Passes on what was kept back, and all that follows.
-    pub fn release(self) {
+    pub fn release(&self) {
         for link in &self.links {
             link.set(State::Pass);
         }

@@ -1,16 +1,20 @@
 //! Read models on the real services, each in a corner of its own that is emptied in the end.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use cqrs_core::ReadModel;
+use cqrs_core::{Documents, ReadModel};
 use cqrs_postgres::PgReadModelOptions;
 use cqrs_projections::{ElasticReadModel, RedisReadModel};
 use elasticsearch::http::transport::Transport;
 use elasticsearch::http::{Method, headers::HeaderMap};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::database::Database;
+use crate::wait::until;
 
 /// Where documents are.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -50,19 +54,21 @@ pub enum Service {
 }
 
 impl Sink {
-    /// A connection of its own.
+    /// A connection of its own, on which an answer may take so long.
     ///
     /// # Panics
     /// When the service is not reached.
-    pub async fn connect(&self) -> Arc<dyn ReadModel> {
+    pub async fn connect(&self, timeout: Duration) -> Arc<dyn ReadModel> {
         match self {
-            Self::Redis { url, prefix } => Arc::new(RedisReadModel::connect(url).prefix(prefix).await.unwrap()),
+            Self::Redis { url, prefix } => {
+                Arc::new(RedisReadModel::connect(url).prefix(prefix).response_timeout(timeout).await.unwrap())
+            }
             Self::Elastic { url, prefix } => {
-                Arc::new(ElasticReadModel::connect(url).await.unwrap().prefix(prefix).unwrap())
+                Arc::new(ElasticReadModel::connect(url).await.unwrap().prefix(prefix).unwrap().timeout(timeout))
             }
             Self::Postgres { url, schema } => {
                 let options = PgReadModelOptions::new(url).unwrap().schema(schema).unwrap().connections(4);
-                Arc::new(options.connect().await.unwrap())
+                Arc::new(options.timeout(timeout).connect().await.unwrap())
             }
         }
     }
@@ -96,27 +102,68 @@ pub struct Corner {
 }
 
 impl Corner {
-    /// An empty one.
+    /// An empty one, on the service of the tests.
     ///
     /// # Panics
     /// When the service is not reached.
     pub async fn new(service: Service) -> Self {
-        let address = |name: &str| std::env::var(name).expect("the services' addresses are set: run tests/run");
-        let prefix = format!("t{}", uuid::Uuid::now_v7().simple());
+        let address = match service {
+            Service::Redis => "REDIS_URL",
+            Service::Elastic => "ELASTICSEARCH_URL",
+            Service::Postgres => "DATABASE_URL",
+        };
+        Self::at(service, &std::env::var(address).expect("the services' addresses are set: run tests/run")).await
+    }
+
+    /// An empty one, on a service at another address.
+    ///
+    /// # Panics
+    /// When the service is not reached.
+    pub async fn at(service: Service, url: &str) -> Self {
+        let (url, prefix) = (url.to_owned(), format!("t{}", uuid::Uuid::now_v7().simple()));
         match service {
-            Service::Redis => Self { sink: Sink::Redis { url: address("REDIS_URL"), prefix }, _schema: None },
-            Service::Elastic => {
-                Self { sink: Sink::Elastic { url: address("ELASTICSEARCH_URL"), prefix }, _schema: None }
-            }
+            Service::Redis => Self { sink: Sink::Redis { url, prefix }, _schema: None },
+            Service::Elastic => Self { sink: Sink::Elastic { url, prefix }, _schema: None },
             Service::Postgres => {
-                let database = Database::new();
-                let (url, schema) = (database.url.clone(), database.schema.clone());
+                let database = Database::at(&url);
+                let schema = database.schema.clone();
                 let options = PgReadModelOptions::new(&url).unwrap().schema(&schema).unwrap();
                 options.connect().await.unwrap().migrate().await.unwrap();
                 Self { sink: Sink::Postgres { url, schema }, _schema: Some(database) }
             }
         }
     }
+}
+
+/// The documents with these keys.
+///
+/// # Panics
+/// When they cannot be read, though the service is not away.
+pub async fn documents<D: DeserializeOwned>(
+    model: &(impl ReadModel + Clone),
+    projection: &str,
+    keys: Vec<String>,
+) -> BTreeMap<String, D> {
+    found(&Documents::new(model.clone(), projection).unwrap(), keys).await
+}
+
+/// The same of documents that are open.
+///
+/// # Panics
+/// When they cannot be read, though the service is not away.
+pub async fn found<D: DeserializeOwned>(documents: &Documents<D>, keys: Vec<String>) -> BTreeMap<String, D> {
+    // After a restart of the server a session turns out to be dead once.
+    let read = || async {
+        match documents.get_many(&keys).await {
+            Ok(found) => Some(found),
+            Err(error) => {
+                assert!(error.is_transient(), "{error:?}");
+                None
+            }
+        }
+    };
+    let found = until("the documents are read", read).await;
+    keys.into_iter().zip(found).filter_map(|(key, document)| Some((key, document?))).collect()
 }
 
 impl Drop for Corner {

@@ -2,16 +2,20 @@
 //! observation, and strangers.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a worker fails by panicking, and its test with it")]
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+use cqrs_core::GlobalPosition;
 use cqrs_postgres::PgOptions;
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
 use crate::server::signal;
 use crate::sink::Sink;
+use crate::wait::{AT_MOST, within};
 
 mod projector;
 mod reader;
@@ -48,12 +52,14 @@ pub enum Task {
         /// By pages, rather than by a subscription.
         pages: bool,
     },
-    /// Projects the ledger, and shares it with others.
+    /// Projects sheets and cards, and shares them with others.
     Project {
         /// The store.
         store: Place,
         /// Where the documents go.
         sink: Sink,
+        /// How long the sink's answers may take.
+        timeout: Duration,
         /// How many partitions.
         partitions: u16,
         /// The lease time.
@@ -101,6 +107,17 @@ impl Place {
     }
 }
 
+/// What a process that projects is asked, as a line of JSON; it answers with a number.
+#[derive(Debug, Serialize, Deserialize)]
+enum Question {
+    /// To wait for a position.
+    Reach(GlobalPosition),
+    /// How many failures there were.
+    Failures,
+    /// How many partitions are its own.
+    Owned,
+}
+
 /// Does the task that the program's argument names.
 ///
 /// # Panics
@@ -114,8 +131,8 @@ pub fn main() {
         }
         Task::WriteSlowly { store, journal } => runtime.block_on(writer::write_slowly(store, &journal)),
         Task::Read { store, observation, pages } => runtime.block_on(reader::read(store, &observation, pages)),
-        Task::Project { store, sink, partitions, lease_time, label } => {
-            runtime.block_on(projector::project(store, sink, partitions, lease_time, label));
+        Task::Project { store, sink, timeout, partitions, lease_time, label } => {
+            runtime.block_on(projector::project(store, sink, timeout, partitions, lease_time, label));
         }
         Task::Rebuild { store, sink, partitions, events_per_second, progress } => {
             runtime.block_on(projector::rebuild(store, sink, partitions, events_per_second, progress));
@@ -128,17 +145,24 @@ pub fn main() {
 
 /// Ends when standard input does: when the test says so, or is gone.
 async fn told_to_end() {
-    let (sender, ended) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || {
-        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-        let _ = sender.send(());
-    });
-    let _ = ended.await;
+    let mut questions = questions();
+    while questions.recv().await.is_some() {}
+}
+
+/// The lines of standard input.
+fn questions() -> mpsc::UnboundedReceiver<String> {
+    let (sender, questions) = mpsc::unbounded_channel();
+    std::thread::spawn(move || std::io::stdin().lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    questions
 }
 
 /// A running worker, killed when it is dropped.
 #[derive(Debug)]
-pub struct Worker(Child);
+pub struct Worker {
+    process: Child,
+    /// Taken while an answer is waited for.
+    answers: Option<BufReader<ChildStdout>>,
+}
 
 impl Worker {
     /// Starts one.
@@ -148,7 +172,47 @@ impl Worker {
     #[must_use]
     pub fn start(program: &Path, task: &Task) -> Self {
         let task = serde_json::to_string(task).unwrap();
-        Self(Command::new(program).arg(task).stdin(Stdio::piped()).spawn().unwrap())
+        let mut process = Command::new(program).arg(task).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let answers = process.stdout.take().map(BufReader::new);
+        Self { process, answers }
+    }
+
+    /// Waits until everything that it projects reflects the log up to `position`, wherever that is written.
+    ///
+    /// # Panics
+    /// When it projects nothing, or the position is not reached within a minute.
+    pub async fn reaches(&mut self, position: GlobalPosition) {
+        self.ask(&Question::Reach(position)).await;
+    }
+
+    /// How many failures have been followed by another attempt since it began to project.
+    ///
+    /// # Panics
+    /// When it projects nothing.
+    pub async fn failures(&mut self) -> u64 {
+        self.ask(&Question::Failures).await
+    }
+
+    /// How many partitions it writes.
+    ///
+    /// # Panics
+    /// When it projects nothing.
+    pub async fn owned(&mut self) -> u64 {
+        self.ask(&Question::Owned).await
+    }
+
+    async fn ask(&mut self, question: &Question) -> u64 {
+        let question = serde_json::to_string(question).unwrap();
+        writeln!(self.process.stdin.as_mut().expect("it was not told to end"), "{question}").unwrap();
+        let mut answers = self.answers.take().expect("one question at a time");
+        let read = tokio::task::spawn_blocking(move || {
+            let mut answer = String::new();
+            answers.read_line(&mut answer).unwrap();
+            (answers, answer)
+        });
+        let (answers, answer) = within("the worker answers", 2 * AT_MOST, read).await.unwrap();
+        self.answers = Some(answers);
+        answer.trim().parse().unwrap_or_else(|_| panic!("the worker failed when it was asked {question}"))
     }
 
     /// Ends it in the middle of whatever it does.
@@ -156,24 +220,24 @@ impl Worker {
     /// # Panics
     /// When it ended before.
     pub fn kill(mut self) {
-        assert!(self.0.try_wait().unwrap().is_none(), "the worker ended by itself");
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        assert!(self.process.try_wait().unwrap().is_none(), "the worker ended by itself");
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
     }
 
     /// Stops it in the middle of whatever it does, until [`thaw`](Self::thaw).
     pub fn freeze(&self) {
-        signal(&self.0, Signal::STOP);
+        signal(&self.process, Signal::STOP);
     }
 
     /// Lets it go on.
     pub fn thaw(&self) {
-        signal(&self.0, Signal::CONT);
+        signal(&self.process, Signal::CONT);
     }
 
     /// Tells it to end.
     pub fn tell_to_end(&mut self) {
-        drop(self.0.stdin.take());
+        drop(self.process.stdin.take());
     }
 
     /// Waits until it has ended by itself.
@@ -182,7 +246,7 @@ impl Worker {
     /// When it failed, or does not end within a minute.
     pub async fn ended(mut self) {
         let status = crate::wait::until("the worker ends", || {
-            let status = self.0.try_wait().unwrap();
+            let status = self.process.try_wait().unwrap();
             async move { status }
         });
         let status = status.await;
@@ -192,7 +256,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }

@@ -2,10 +2,10 @@
 
 use cqrs_tests::sink::Service;
 
-use super::cluster::{Cluster, ended};
+use cqrs_tests::cluster::{Cluster, ended};
 
 async fn whatever_happens(service: Service) {
-    let cluster = Cluster::new(service, 6).await;
+    let cluster = Cluster::new(env!("CARGO_BIN_EXE_worker"), service, 6).await;
     let (one, two) = (cluster.process("one"), cluster.process("two"));
     let load = cluster.under_load();
     cluster.shared([("one", 3), ("two", 3)]).await;

@@ -24,7 +24,7 @@ async fn with_table() -> (Database, Proxy, PgEventStore) {
         .execute(&mut database.connection().await)
         .await
         .unwrap();
-    let proxy = Proxy::before_database(&database.url).await;
+    let proxy = Proxy::before_service(&database.url).await;
     (database, proxy, store)
 }
 

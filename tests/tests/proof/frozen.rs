@@ -22,7 +22,7 @@ async fn a_process_that_freezes_with_the_lock_delays_others_no_longer_than_its_t
     let directory = tempfile::tempdir().unwrap();
     let journal = directory.path().join("journal");
     let timeout = Duration::from_secs(1);
-    let proxy = Proxy::before_database(&database.url).await;
+    let proxy = Proxy::before_service(&database.url).await;
     // Each statement of its transaction takes a while, so that it can be caught in between.
     proxy.delay(Duration::from_millis(30));
     let place = Place { url: proxy.url(&database.url), schema: database.schema.clone(), attempt_timeout: timeout };
@@ -57,7 +57,7 @@ async fn a_process_that_freezes_with_the_lock_delays_others_no_longer_than_its_t
 async fn an_import_that_is_lost_in_the_middle_of_its_copy_delays_others_no_longer_than_its_timeout() {
     let database = Database::new();
     let store = database.migrated().await;
-    let proxy = Proxy::before_database(&database.url).await;
+    let proxy = Proxy::before_service(&database.url).await;
     let options = database.options_at(&proxy.url(&database.url)).attempt_timeout(Duration::from_secs(2));
     let importing = options.connect().await.unwrap();
     let history = history(20_000);

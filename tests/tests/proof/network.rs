@@ -14,7 +14,7 @@ use super::witness::{Witness, head};
 async fn by_proxy(attempt: Duration, append: Duration) -> (Database, Proxy, PgEventStore, PgEventStore) {
     let database = Database::new();
     let direct = database.migrated().await;
-    let proxy = Proxy::before_database(&database.url).await;
+    let proxy = Proxy::before_service(&database.url).await;
     let options = database.options_at(&proxy.url(&database.url)).poll(Duration::from_millis(50));
     let options = options.attempt_timeout(attempt).append_timeout(append).read_timeout(Duration::from_secs(1));
     let store = options.connect().await.unwrap();

@@ -111,7 +111,7 @@ async fn an_outcome_stays_so_when_the_original_reaches_the_pooler_later() {
         (guard, direct)
     };
     let url = pooler.url(&database.url);
-    let proxy = Proxy::before_database(&url).await;
+    let proxy = Proxy::before_service(&url).await;
     let options = options(&database, &proxy.url(&url)).attempt_timeout(Duration::from_millis(400));
     let store = options.append_timeout(Duration::from_millis(300)).connect().await.unwrap();
     let mut watching = database.connection().await;

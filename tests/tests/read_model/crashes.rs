@@ -18,7 +18,7 @@ use super::ledger::{NAME, assert_caught_up, go_on, migrated, options, start};
 async fn connections_that_are_cut_at_any_byte_lose_and_double_nothing() {
     let database = Database::new();
     let direct = migrated(&database).await;
-    let proxy = Proxy::before_database(&database.url).await;
+    let proxy = Proxy::before_service(&database.url).await;
     let model = options(&database, &proxy.url(&database.url)).connect().await.unwrap();
     let store = InMemoryEventStore::new();
     let running = start(store.clone(), model).await;
@@ -58,7 +58,7 @@ async fn connections_that_are_cut_at_any_byte_lose_and_double_nothing() {
 async fn a_batch_whose_connection_dies_at_any_byte_is_written_wholly_or_not_at_all_and_can_be_repeated() {
     let database = Database::new();
     let direct = migrated(&database).await;
-    let proxy = Proxy::before_database(&database.url).await;
+    let proxy = Proxy::before_service(&database.url).await;
     let model = options(&database, &proxy.url(&database.url)).connections(1).connect().await.unwrap();
     let generation = model.open(&NAME.parse().unwrap(), Partitions::ONE).await.unwrap();
     let target = Target { projection: NAME.parse().unwrap(), generation, partition: 0 };
@@ -117,7 +117,7 @@ fn batch(target: &Target, keys: &[String], from: u64) -> Batch {
 async fn a_network_that_goes_dead_is_waited_for() {
     let database = Database::new();
     let direct = migrated(&database).await;
-    let proxy = Proxy::before_database(&database.url).await;
+    let proxy = Proxy::before_service(&database.url).await;
     let options = options(&database, &proxy.url(&database.url)).timeout(Duration::from_millis(500));
     let store = InMemoryEventStore::new();
     let running = start(store.clone(), options.connect().await.unwrap()).await;

@@ -29,7 +29,7 @@ async fn change(model: &PgReadModel, round: usize) -> Result<(), ReadModelError>
 async fn a_change_of_generations_that_is_cut_at_any_byte_is_done_or_leaves_nothing() {
     let database = Database::new();
     let direct = migrated(&database).await;
-    let proxy = Proxy::before_database(&database.url).await;
+    let proxy = Proxy::before_service(&database.url).await;
     let model = options(&database, &proxy.url(&database.url)).connections(1);
     let name: ProjectionName = NAME.parse().unwrap();
     let (mut live, mut highest) = (None, 0);

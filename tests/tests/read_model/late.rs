@@ -14,7 +14,7 @@ use super::ledger::{NAME, assert_caught_up, go_on, migrated, options, start};
 const PATIENCE: Duration = Duration::from_millis(300);
 
 async fn by_proxy(database: &Database) -> (Proxy, PgReadModel) {
-    let proxy = Proxy::before_database(&database.url).await;
+    let proxy = Proxy::before_service(&database.url).await;
     let options = options(database, &proxy.url(&database.url)).connections(1).timeout(PATIENCE);
     let model = options.connect().await.unwrap();
     (proxy, model)

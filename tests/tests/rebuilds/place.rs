@@ -22,7 +22,7 @@ impl Place {
         let database = Database::new();
         let store = database.migrated().await;
         let corner = Corner::new(service).await;
-        Self { model: corner.sink.connect().await, store, corner, database }
+        Self { model: corner.sink.connect(AT_MOST).await, store, corner, database }
     }
 
     pub async fn append(&self, seeds: std::ops::Range<u64>) -> GlobalPosition {
