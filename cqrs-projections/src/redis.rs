@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 pub use cache_aside::{CacheAside, CacheInvalidation, CacheSource, Loaded, Touches};
 pub use connect::RedisConnect;
+use connect::Servers;
 use connection::Connection;
 pub use counter::RedisCounter;
 use cqrs_core::{InvalidName, ProjectionName};
@@ -79,17 +80,34 @@ pub use set::RedisSet;
 /// refused batch has changed nothing. (Redis refuses the first write of a script when memory is full, when it cannot write
 /// its log, or when replicas are missing; once a script has written, it lets it finish.) Documents and checkpoint reach
 /// the append-only file and the replicas as one transaction: what is lost in a crash or a failover (up to one second with
-/// `appendfsync everysec`) is lost from the checkpoint as well, and is written again from the events.
+/// `appendfsync everysec`) is lost from the checkpoint as well, and is written again from the events, when the partition is
+/// written the next time or its projection starts.
+///
+/// Servers to be run so: `appendonly yes`, `appendfsync everysec` or `always`, `maxmemory-policy noeviction`, and **`aof-load-truncated
+/// no`**. With its default, `yes`, a server that starts on a log which a crash has cut within a transaction leaves the transaction's beginning
+/// in the log, and executes it at the start after that (Redis 7.0 does, and Valkey did until the summer of 2026): documents or members may
+/// come back that nothing removes. With `no` it refuses to start until `redis-check-aof --fix` was run. Where a server has logged a short
+/// read, `BGREWRITEAOF` right after its start does the same; a [rebuild](crate::Running::rebuild) mends what came of it.
 ///
 /// A user of Redis with restricted rights needs the commands `evalsha`, `script|load`, `hget`, `hmget`, `hset`, `hdel`, `hkeys`,
 /// `hexists`, `hincrby`, `mget`, `mset`, `unlink`, `type`, `sadd`, `srem` and `sscan`; for what is derived also `time`, `get`,
-/// `set`, `hgetall`, `hlen`, `sismember`, `scard`, `zadd`, `zrem`, `zscan`, `zcard`, `zcount`, `zscore`, `zrangebyscore`, `zrevrangebyscore`,
+/// `set`, `hgetall`, `hlen`, `sismember`, `smembers`, `scard`, `zadd`, `zrem`, `zscan`, `zcard`, `zcount`, `zscore`, `zrangebyscore`, `zrevrangebyscore`,
 /// `pexpireat` and `persist`.
 ///
 /// # What ends
 /// Documents never expire: one that Redis dropped would be folded from nothing by the next event, and be wrong without a
 /// word. Their life ends where the projector removes them. What is derived may end at a moment
 /// ([`RedisContribution::until`]), for readers of Redis only: folding knows nothing of it.
+///
+/// # Cluster
+/// What a batch touches lies in one slot, because of its hash tag, so that a batch is one script on one node; partitions, and the registry
+/// of each projection, are spread over the nodes ([`Projector::partitions`](crate::Projector::partitions) says over how many slots). No
+/// command goes over two slots. Reads and writes go to the masters.
+///
+/// A slot may move while it is written and read. Meanwhile a batch with new documents, or with contributions, is held up: Redis
+/// runs no script on keys of which one is missing. It is refused as a whole, tried again for as long as an answer may take, and is then
+/// [`Transient`](cqrs_core::ReadModelError::Transient), as it is while a node is away. After a failover, what the new master had not received
+/// is missing from the checkpoint as well, and is written again. The server's `cluster-require-full-coverage` may be on or off.
 ///
 /// # Memory and time
 /// A document of 200 bytes takes about 450 bytes with its key and its place in the index. `maxmemory-policy` has to be
@@ -131,7 +149,16 @@ impl RedisReadModel {
     /// [`Permanent`](cqrs_core::ReadModelError::Permanent) for a bad address, prefix or password,
     /// [`Mismatch`](cqrs_core::ReadModelError::Mismatch) for a server that may drop documents.
     pub fn connect(url: impl Into<String>) -> RedisConnect {
-        RedisConnect::new(url.into())
+        RedisConnect::new(Servers::One(url.into()))
+    }
+
+    /// The same to a Redis Cluster, by the addresses of some or all of its nodes; the others are found out. See
+    /// [Cluster](Self#cluster).
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn connect_cluster(urls: impl IntoIterator<Item = impl Into<String>>) -> RedisConnect {
+        RedisConnect::new(Servers::Cluster(urls.into_iter().map(Into::into).collect()))
     }
 
     /// Also writes what `derive` makes of each document: sets, leaderboards, counters, a hash of its fields

@@ -4,11 +4,14 @@
 mod redis {
     mod batches;
     mod cache_aside;
+    mod cluster;
     mod contract;
     mod derived;
     mod generations;
     mod layout;
+    mod lost_writes;
     mod proxy;
     mod recovery;
     mod scratch;
+    mod server;
 }

@@ -8,21 +8,27 @@ use std::time::Duration;
 use cqrs_core::{Failure, ReadModelError};
 
 use super::RedisReadModel;
-use super::connection::{Connection, Request};
+use super::connection::Connection;
 use super::key::KeyPrefix;
 
 /// The address and the options of a [`RedisReadModel`]; `.await` connects.
 #[derive(Clone)]
 #[must_use = "nothing is connected before `.await`"]
 pub struct RedisConnect {
-    url: String,
+    servers: Servers,
     prefix: Option<String>,
     response_timeout: Duration,
 }
 
+#[derive(Clone)]
+pub(super) enum Servers {
+    One(String),
+    Cluster(Vec<String>),
+}
+
 impl RedisConnect {
-    pub(super) fn new(url: String) -> Self {
-        Self { url, prefix: None, response_timeout: Duration::from_secs(5) }
+    pub(super) fn new(servers: Servers) -> Self {
+        Self { servers, prefix: None, response_timeout: Duration::from_secs(5) }
     }
 
     /// What every key starts with, within its hash tag: `shop` makes `{shop:account-summary}:generations`. Read models of
@@ -47,7 +53,10 @@ impl RedisConnect {
             None => KeyPrefix::default(),
             Some(prefix) => KeyPrefix::new(prefix).map_err(|error| ReadModelError::Permanent(Failure::new(error)))?,
         };
-        let connection = Connection::open(&self.url, self.response_timeout).await?;
+        let connection = match &self.servers {
+            Servers::One(url) => Connection::open(url, self.response_timeout).await?,
+            Servers::Cluster(urls) => Connection::open_cluster(urls, self.response_timeout).await?,
+        };
         let drops_early = check_eviction(&connection).await?;
         Ok(RedisReadModel { connection: Arc::new(connection), prefix, derive: Vec::new(), drops_early })
     }
@@ -75,16 +84,17 @@ impl IntoFuture for RedisConnect {
 /// A server that drops keys when it is full would lose documents that the checkpoint speaks for. One that drops only what
 /// has an end gives its policy.
 async fn check_eviction(connection: &Connection) -> Result<Option<Arc<str>>, ReadModelError> {
-    match connection.send::<String>(Request::Command(redis::cmd("INFO").arg("memory"))).await {
-        Ok(memory) => match dropping(&memory) {
-            Some(policy) if policy.starts_with("allkeys-") => Err(ReadModelError::Mismatch {
-                what: format!("Redis may drop documents when it is full: maxmemory-policy is {policy}, not noeviction"),
-            }),
-            policy => Ok(policy.map(Arc::from)),
-        },
+    let memory = match connection.memory().await {
         // Not everybody may ask.
-        Err(ReadModelError::Permanent(_)) => Ok(None),
-        Err(error) => Err(error),
+        Err(ReadModelError::Permanent(_)) => return Ok(None),
+        memory => memory?,
+    };
+    let policies: Vec<&str> = memory.iter().filter_map(|memory| dropping(memory)).collect();
+    match policies.iter().find(|policy| policy.starts_with("allkeys-")) {
+        Some(policy) => Err(ReadModelError::Mismatch {
+            what: format!("Redis may drop documents when it is full: maxmemory-policy is {policy}, not noeviction"),
+        }),
+        None => Ok(policies.first().copied().map(Arc::from)),
     }
 }
 
@@ -114,7 +124,7 @@ mod tests {
 
     #[test]
     fn its_debug_form_keeps_the_password() {
-        let connect = RedisConnect::new("redis://:secret@localhost/".to_owned());
+        let connect = RedisConnect::new(Servers::One("redis://:secret@localhost/".to_owned()));
         assert!(!format!("{connect:?}").contains("secret"));
     }
 }

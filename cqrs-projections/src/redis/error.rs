@@ -33,7 +33,7 @@ pub(super) fn decide(error: RedisError) -> ReadModelError {
         }
         ErrorKind::Server(_) | ErrorKind::Extension => {
             let code = code(&error);
-            if LATER.contains(&code) || too_many_clients(&error) {
+            if LATER.contains(&code) || too_many_clients(&error) || slot_moves(&error) {
                 transient(error)
             } else if code == "WRONGTYPE" {
                 ReadModelError::Corrupt { what: format!("a key of another type than expected: {error}") }
@@ -73,6 +73,12 @@ fn too_many_clients(error: &RedisError) -> bool {
         && error.detail().is_some_and(|detail| detail.starts_with("max number of clients"))
 }
 
+/// A script came upon a key that is missing in a slot that moves, or upon a cluster that is down. It had written nothing by then.
+fn slot_moves(error: &RedisError) -> bool {
+    let text = error.detail().unwrap_or_default();
+    text.contains("Script attempted to access") && !text.contains("do not hash to the same slot")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +102,8 @@ mod tests {
             "NOREPLICAS Not enough good replicas to write.",
             "NOSCRIPT No matching script.",
             "ERR max number of clients reached",
+            "ERR Script attempted to access a non local key in a cluster node script: 1f, on @user_script:3.",
+            "ERR Script attempted to access keys while cluster is down script: 1f, on @user_script:3.",
             "ERR Error running script (call to f_1f): @user_script:3: -OOM command not allowed",
         ] {
             assert!(answer(line).is_transient(), "{line}");
@@ -120,6 +128,7 @@ mod tests {
             "NOAUTH Authentication required.",
             "WRONGPASS invalid username-password pair",
             "CROSSSLOT Keys in request don't hash to the same slot",
+            "ERR Script attempted to access keys that do not hash to the same slot script: 1f",
         ] {
             assert!(matches!(answer(line), ReadModelError::Permanent(_)), "{line}");
         }

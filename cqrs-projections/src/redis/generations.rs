@@ -6,7 +6,7 @@
 use cqrs_core::{
     FencingToken, Generation, GlobalPosition, LiveGeneration, Partitions, ProjectionName, ReadModelError, Target,
 };
-use redis::{Cmd, Script, cmd, pipe};
+use redis::{Script, cmd, pipe};
 
 use super::RedisReadModel;
 use super::connection::{Request, Times};
@@ -112,8 +112,7 @@ impl RedisReadModel {
     /// document, about 1 µs when it is new, and nothing when it changes.
     async fn remove_documents(&self, keys: &PartitionKeys) -> Result<(), ReadModelError> {
         let each = |found: &[String]| found.iter().flat_map(|key| [keys.document(key), keys.hash(key)]).collect();
-        self.remove_all(cmd("SSCAN").arg(keys.index()), 1, each).await?;
-        self.connection.send(Request::Command(cmd("UNLINK").arg(keys.index()))).await
+        self.remove_all(&keys.index(), ("SSCAN", "SREM"), 1, each).await
     }
 
     /// The mark keeps `derives` until nothing that was derived is left.
@@ -125,32 +124,37 @@ impl RedisReadModel {
             return Ok(());
         }
         let each = |found: &[String]| found.iter().flat_map(|name| [keys.structure(name), keys.shared(name)]).collect();
-        self.remove_all(cmd("ZSCAN").arg(keys.structures()), 2, each).await?;
-        let _: u64 =
-            self.connection.send(Request::Command(cmd("UNLINK").arg(keys.structures()).arg(keys.derived()))).await?;
+        self.remove_all(&keys.structures(), ("ZSCAN", "ZREM"), 2, each).await?;
+        let _: u64 = self.connection.send(Request::Command(cmd("UNLINK").arg(keys.derived()))).await?;
         self.connection.send(Request::Command(cmd("HDEL").arg(&checkpoint).arg("derives"))).await
     }
 
-    /// Removes the keys that belong to each name that a scan finds, the first of so many texts for each.
+    /// Removes the keys that belong to each name of an index, and then the name, until the index is empty: the cursor of a scan means
+    /// nothing to the node that the slot moves to meanwhile, and names may be left out. A scan gives so many texts for each name.
     async fn remove_all(
         &self,
-        scan: &Cmd,
+        index: &str,
+        (scan, remove): (&str, &str),
         texts: usize,
         keys: impl Fn(&[String]) -> Vec<String> + Send + Sync,
     ) -> Result<(), ReadModelError> {
         let mut cursor = String::from("0");
         loop {
-            let mut scan = scan.clone();
-            scan.arg(&cursor).arg("COUNT").arg(REMOVE);
+            let mut scan = cmd(scan);
+            scan.arg(index).arg(&cursor).arg("COUNT").arg(REMOVE);
             let (next, found): (String, Vec<String>) = self.connection.send(Request::Command(&scan)).await?;
             let names: Vec<String> = found.into_iter().step_by(texts).collect();
             for chunk in names.chunks(REMOVE) {
                 let _: u64 = self.connection.send(Request::Command(cmd("UNLINK").arg(keys(chunk)))).await?;
-            }
-            if next == "0" {
-                return Ok(());
+                let _: u64 = self.connection.send(Request::Command(cmd(remove).arg(index).arg(chunk))).await?;
             }
             cursor = next;
+            if cursor == "0" {
+                let kind: String = self.connection.send(Request::Command(cmd("TYPE").arg(index))).await?;
+                if kind == "none" {
+                    return Ok(());
+                }
+            }
         }
     }
 

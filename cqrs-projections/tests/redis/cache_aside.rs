@@ -16,7 +16,7 @@ use super::scratch::{Scratch, batch, owned, removal, url, write};
 
 /// Documents that are read at once and given out only when the test says so.
 #[derive(Debug, Clone)]
-struct Shelf(Arc<Inner>);
+pub struct Shelf(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -29,12 +29,12 @@ struct Inner {
 const OPEN: usize = 1_000_000;
 
 impl Shelf {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let (documents, held) = (Mutex::default(), Semaphore::new(OPEN));
         Self(Arc::new(Inner { documents, loads: watch::Sender::new(0), held, failing: AtomicUsize::new(0) }))
     }
 
-    fn put(&self, key: &str, json: &str, position: impl Into<Option<u64>>) {
+    pub fn put(&self, key: &str, json: &str, position: impl Into<Option<u64>>) {
         let document = Some(Payload::from_bytes(json.to_owned()));
         let loaded = Loaded { document, position: position.into().map(GlobalPosition::new) };
         self.0.documents.lock().unwrap().insert(key.to_owned(), loaded);
@@ -55,7 +55,7 @@ impl Shelf {
         self.0.held.add_permits(loads);
     }
 
-    fn loads(&self) -> usize {
+    pub fn loads(&self) -> usize {
         *self.0.loads.borrow()
     }
 

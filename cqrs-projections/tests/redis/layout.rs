@@ -37,7 +37,7 @@ async fn a_bad_prefix_or_address_is_refused_when_connecting() {
 const RIGHTS: &str = "+evalsha +script|load +hget +hmget +hset +hdel +hkeys +hexists +hincrby +mget +mset +unlink +type \
                       +sadd +srem +sscan";
 
-const RIGHTS_TO_DERIVE: &str = " +time +get +set +hgetall +hlen +sismember +scard +zadd +zrem +zscan +zcard +zcount +zscore \
+const RIGHTS_TO_DERIVE: &str = " +time +get +set +hgetall +hlen +sismember +smembers +scard +zadd +zrem +zscan +zcard +zcount +zscore \
                                 +zrangebyscore +zrevrangebyscore +pexpireat +persist";
 
 async fn restricted(scratch: &Scratch, rights: &str) -> RedisReadModel {
