@@ -13,6 +13,7 @@ mod growth;
 mod hydrate;
 mod measure;
 mod peers;
+mod project;
 mod report;
 mod store;
 mod workload;
@@ -44,6 +45,8 @@ enum Bench {
     Hydrate(hydrate::Options),
     /// The whole log from its start, decoded, beside a bare binary COPY of the same rows.
     Catchup(catchup::Options),
+    /// A read model filled from a long log, live and by a rebuild, beside a bare client of its sink; or how far it lags behind.
+    Project(project::Options),
     /// The same bank account on other libraries, built on first use; `peers --help` shows its options.
     Peers(peers::Options),
     /// One process of several that append.
@@ -62,6 +65,7 @@ async fn main() -> Result<(), Error> {
         Bench::Hot(options) => command::run_hot(options, &report).await,
         Bench::Hydrate(options) => hydrate::run(options, &report).await,
         Bench::Catchup(options) => catchup::run(options, &report).await,
+        Bench::Project(options) => project::run(options, &report).await,
         Bench::Peers(options) => peers::run(&options, arguments.json),
         Bench::AppendPart { part } => append::Part::work(&part).await,
     }

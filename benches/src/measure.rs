@@ -15,6 +15,18 @@ pub struct Measured {
     pub p99_ms: Option<f64>,
 }
 
+impl Measured {
+    /// So much in so long a time, at once.
+    pub fn of(count: u64, elapsed: Duration) -> Self {
+        Self { per_second: count as f64 / elapsed.as_secs_f64(), p50_ms: None, p99_ms: None }
+    }
+
+    /// Latencies alone, in ascending order.
+    pub fn of_micros(sorted: &[u32]) -> Self {
+        Self { per_second: 0.0, p50_ms: percentile(sorted, 0.50), p99_ms: percentile(sorted, 0.99) }
+    }
+}
+
 /// Calls `work` again and again from each of `callers` tasks until the time is over. `work` gets the number of its caller
 /// and of the call, and answers with how many things it did.
 pub async fn load<F, W>(callers: usize, duration: Duration, work: W) -> Result<Measured, Error>
@@ -48,7 +60,7 @@ where
     }
     let per_second = done as f64 / start.elapsed().as_secs_f64();
     micros.sort_unstable();
-    Ok(Measured { per_second, p50_ms: percentile(&micros, 0.50), p99_ms: percentile(&micros, 0.99) })
+    Ok(Measured { per_second, ..Measured::of_micros(&micros) })
 }
 
 fn percentile(sorted: &[u32], share: f64) -> Option<f64> {

@@ -90,8 +90,13 @@ impl Opened {
         self.file.map_or(Ok(()), File::remove)
     }
 
-    /// Fills `streams` accounts with `events` events in all, in appends of 1,000.
+    /// Fills `streams` accounts with `events` events in all, one after the other, in appends of 1,000.
     pub async fn fill(&self, events: u64, streams: u64) -> Result<(), Error> {
+        self.fill_by(events, streams, |number| number % streams).await
+    }
+
+    /// The same, the event of each number in the stream that `stream` names.
+    pub async fn fill_by(&self, events: u64, streams: u64, stream: impl Fn(u64) -> u64) -> Result<(), Error> {
         let names: Vec<_> = (0..streams).map(|stream| StreamName::of("account", &stream)).collect::<Result<_, _>>()?;
         let mut at = 0;
         while at < events {
@@ -99,7 +104,7 @@ impl Opened {
             for _ in 0..4 {
                 let end = (at + 1_000).min(events);
                 let part: Result<Vec<_>, Error> = (at..end)
-                    .map(|number| crate::workload::new_event(&names[(number % streams) as usize], number))
+                    .map(|number| crate::workload::new_event(&names[stream(number) as usize], number))
                     .collect();
                 at = end;
                 let part = part?;
