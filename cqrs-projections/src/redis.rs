@@ -124,7 +124,8 @@ pub use set::RedisSet;
 /// | [`apply`](cqrs_core::ReadModel::apply), all new | 0.06 ms | 0.3 ms | 3 ms | 49 ms |
 ///
 /// Redis does nothing else while a script runs, so that all readers wait for a large batch: up to 1,000 documents is a good
-/// size. A batch has at most 200,000 documents and 256 MiB; [`Permanent`](cqrs_core::ReadModelError::Permanent) refuses a
+/// size. What is [derived](Self::derive) costs 15 to 40 µs more for each contribution that changes, so that batches of documents with
+/// several are better smaller. A batch has at most 200,000 documents and 256 MiB; [`Permanent`](cqrs_core::ReadModelError::Permanent) refuses a
 /// larger one.
 ///
 /// # Errors

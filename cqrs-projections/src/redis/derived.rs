@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use cqrs_core::{Payload, Timestamp};
+use cqrs_core::{Payload, Timestamp, is_lookup, key_rule};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -117,7 +117,7 @@ impl RedisDerived {
 
     fn contribute(&mut self, kind: &str, name: &str, member: &str, value: String) -> RedisContribution<'_> {
         if let Some(reason) = rule(name) {
-            return self.refuse(format!("the {kind} {name:?} {reason}"));
+            return self.refuse(format!("{name:?} cannot be the name of a {kind}: {reason}"));
         }
         if member.len() > NAME_BYTES {
             return self.refuse(format!("a member of the {kind} {name:?} is longer than 512 bytes"));
@@ -190,17 +190,9 @@ fn json<T: Serialize>(texts: &T) -> String {
     serde_json::to_string(texts).expect("texts have a JSON form")
 }
 
-/// The rule that a name breaks.
+/// The rule that a name breaks: that of the keys of documents.
 pub(super) fn rule(name: &str) -> Option<&'static str> {
-    if name.is_empty() {
-        Some("has no name")
-    } else if name.len() > NAME_BYTES {
-        Some("has a name of more than 512 bytes")
-    } else if name.chars().any(char::is_control) {
-        Some("has control characters in its name")
-    } else {
-        None
-    }
+    if is_lookup(name) { Some("a name has no control characters") } else { key_rule(name) }
 }
 
 #[cfg(test)]
