@@ -45,6 +45,9 @@ pub struct Options {
     /// Documents that the bare client writes in one request or transaction (1,000 in a `_bulk`).
     #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..))]
     batch: u64,
+    /// Events that a rebuild folds and writes together; its default otherwise.
+    #[arg(long)]
+    rebuild_batch: Option<usize>,
     /// Events of which the bare client writes a document each.
     #[arg(long, default_value_t = 100_000)]
     bare_events: u64,
@@ -176,7 +179,11 @@ async fn fill(opened: &Opened, options: &Options, partitions: u16, oracle: &Orac
     let live = filled(begun, options.events, model.take());
     oracle.check(&*place).await?;
     let begun = Instant::now();
-    let rebuilt = running.rebuild(PROJECTION).await?;
+    let rebuild = running.rebuild(PROJECTION);
+    let rebuilt = match options.rebuild_batch {
+        Some(events) => rebuild.batch(events).await?,
+        None => rebuild.await?,
+    };
     let rebuild = filled(begun, options.events, model.take());
     if rebuilt.events != options.events {
         return Err(format!("{} events were folded, {} are in the log", rebuilt.events, options.events).into());
