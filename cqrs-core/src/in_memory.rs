@@ -3,6 +3,7 @@
 //! Nothing here outlives the process.
 
 mod checkpoint_store;
+mod dead_letter_store;
 mod event_store;
 mod lease;
 mod publisher;
@@ -10,6 +11,7 @@ mod read_model;
 mod snapshot_store;
 
 pub use checkpoint_store::InMemoryCheckpointStore;
+pub use dead_letter_store::InMemoryDeadLetterStore;
 pub use event_store::InMemoryEventStore;
 pub use lease::InMemoryLeaseStore;
 pub use publisher::InMemoryPublisher;

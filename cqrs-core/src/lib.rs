@@ -18,6 +18,7 @@ mod checkpoint_store;
 mod claim;
 mod codec;
 mod command;
+mod dead_letter_store;
 mod event;
 mod event_store;
 mod failure;
@@ -51,6 +52,10 @@ pub use claim::{ClaimChange, ClaimKey, Claims, InvalidClaim};
 pub use codec::{CodecError, Payload};
 pub use command::Context;
 pub use cqrs_derive::{Aggregate, DomainEvent, EventSet};
+pub use dead_letter_store::{
+    DeadLetter, DeadLetterCause, DeadLetterCount, DeadLetterEvent, DeadLetterFailure, DeadLetterId, DeadLetterOwner,
+    DeadLetterPage, DeadLetterState, DeadLetterStore, Discarded, ListDeadLetters, NewDeadLetter, ParkedDocuments,
+};
 pub use event::{DomainEvent, EventSet};
 pub use event_store::{
     Append, AppendError, Appended, Condition, Decision, Direction, EventStore, Existing, Facts, Filter, Head,

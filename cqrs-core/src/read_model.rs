@@ -79,7 +79,9 @@ pub struct Batch {
 /// - **Fenced**: [`fence`](Self::fence) hands a target to a new owner. From then on [`apply`](Self::apply) under an older
 ///   token is refused with [`ReadModelError::Fenced`] and can change neither the checkpoint nor final documents.
 /// - **In sequence**: a batch that does not start where the checkpoint stands is refused with
-///   [`ReadModelError::OutOfSequence`], unless it ends there (it was applied already) and so succeeds.
+///   [`ReadModelError::OutOfSequence`], unless it ends there (it was applied already) and so succeeds. A batch that ends where
+///   it starts moves nothing on and is written whenever the checkpoint stands there, however often it comes: nothing tells
+///   that it was applied already.
 /// - **Generations**: readers see the live generation only; [`swap`](Self::swap) makes another one live at once, for all
 ///   documents together. Writing to a generation that was dropped fails and does not bring it back.
 /// - **Partitions**: a generation keeps for good over how many partitions its documents are spread; one of before there were

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use cqrs_core::in_memory::{
-    InMemoryCheckpointStore, InMemoryEventStore, InMemoryLeaseStore, InMemoryReadModel, InMemorySnapshotStore,
+    InMemoryCheckpointStore, InMemoryDeadLetterStore, InMemoryEventStore, InMemoryLeaseStore, InMemoryReadModel,
+    InMemorySnapshotStore,
 };
-use cqrs_core::{CheckpointStore, EventStore, LeaseStore, ReadModel, SnapshotStore};
+use cqrs_core::{CheckpointStore, DeadLetterStore, EventStore, LeaseStore, ReadModel, SnapshotStore};
 use cqrs_testkit::Fixture;
 
 async fn events() -> Fixture<dyn EventStore> {
@@ -48,6 +49,16 @@ mod lease {
     }
 
     cqrs_testkit::lease_store_contract!(leases);
+}
+
+mod dead_letter_store {
+    use super::{Arc, DeadLetterStore, Fixture, InMemoryDeadLetterStore};
+
+    async fn letters() -> Fixture<dyn DeadLetterStore> {
+        Fixture::new(Arc::new(InMemoryDeadLetterStore::new()))
+    }
+
+    cqrs_testkit::dead_letter_store_contract!(letters);
 }
 
 mod read_model {

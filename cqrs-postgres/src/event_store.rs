@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::append_queue::PgGroupWriter;
 use crate::checkpoint_store::PgCheckpointStore;
+use crate::dead_letter_store::PgDeadLetterStore;
 use crate::error::store_error;
 use crate::lease::PgLeaseStore;
 use crate::options::PgOptions;
@@ -91,6 +92,12 @@ impl PgEventStore {
     #[must_use]
     pub fn checkpoints(&self) -> PgCheckpointStore {
         PgCheckpointStore { sessions: self.0.sessions.clone(), sql: self.0.sql.clone() }
+    }
+
+    /// The dead letters of projections beside these events.
+    #[must_use]
+    pub fn dead_letters(&self) -> PgDeadLetterStore {
+        PgDeadLetterStore { sessions: self.0.sessions.clone(), sql: self.0.sql.clone() }
     }
 
     /// The leases beside these events, for the processes that share projections. Each call makes a connection of its own: clone

@@ -14,6 +14,7 @@ mod append_queue;
 mod checkpoint_store;
 mod claims;
 mod copy_row;
+mod dead_letter_store;
 mod error;
 mod event_store;
 mod import;
@@ -35,6 +36,7 @@ mod transaction;
 mod value;
 
 pub use checkpoint_store::PgCheckpointStore;
+pub use dead_letter_store::PgDeadLetterStore;
 pub use event_store::PgEventStore;
 pub use lease::PgLeaseStore;
 pub use migrate::MigrateError;

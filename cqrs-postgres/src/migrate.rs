@@ -18,6 +18,7 @@ const EVENT_STORE: Migrations = &[
     (4, "stream facts", include_str!("../migrations/0004_stream_facts.sql")),
     (5, "outbox", include_str!("../migrations/0005_outbox.sql")),
     (7, "leases", include_str!("../migrations/0007_leases.sql")),
+    (8, "dead letters", include_str!("../migrations/0008_dead_letters.sql")),
 ];
 
 const READ_MODEL: Migrations = &[

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::append_queue::SqliteGroupWriter;
 use crate::checkpoint_store::SqliteCheckpointStore;
 use crate::connection::{WriteConnection, read_pool};
+use crate::dead_letter_store::SqliteDeadLetterStore;
 use crate::error::store_error;
 use crate::insert::Insert;
 use crate::lease::SqliteLeaseStore;
@@ -119,6 +120,12 @@ impl SqliteEventStore {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.0.options.limits
+    }
+
+    /// The dead letters of projections beside these events.
+    #[must_use]
+    pub fn dead_letters(&self) -> SqliteDeadLetterStore {
+        SqliteDeadLetterStore { pool: self.0.pool.clone(), writes: Arc::clone(&self.0.writes) }
     }
 
     /// The leases beside these events, for the processes that share projections.

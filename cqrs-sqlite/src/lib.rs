@@ -25,6 +25,7 @@ mod append_queue;
 mod checkpoint_store;
 mod claims;
 mod connection;
+mod dead_letter_store;
 mod error;
 mod event_store;
 mod facts;
@@ -40,6 +41,7 @@ mod stream_facts;
 mod subscription;
 
 pub use checkpoint_store::SqliteCheckpointStore;
+pub use dead_letter_store::SqliteDeadLetterStore;
 pub use event_store::SqliteEventStore;
 pub use lease::SqliteLeaseStore;
 pub use migrate::OpenError;

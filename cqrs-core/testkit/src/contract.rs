@@ -324,6 +324,61 @@ macro_rules! lease_store_contract {
     };
 }
 
+/// The contract of [`DeadLetterStore`](cqrs_core::DeadLetterStore): one test for each behaviour, emitted where the macro
+/// stands.
+///
+/// The argument is an `async fn` (or closure) without parameters that gives a fresh [`Fixture`](crate::Fixture).
+#[macro_export]
+macro_rules! dead_letter_store_contract {
+    ($fixture:expr) => {
+        $crate::contract_tests! { $fixture;
+            [dead_letter_store::keeping]:
+                a_target_without_letters_has_none
+                a_letter_comes_back_as_it_was_kept
+                a_letter_that_follows_has_no_failure
+                a_letter_that_comes_again_stays_as_it_is
+                a_discarded_letter_that_comes_again_stays_discarded
+                letters_wait_in_the_order_of_their_positions
+                any_key_and_any_error_come_back
+                an_error_is_kept_up_to_a_length
+                large_positions_are_kept_exactly
+                five_thousand_letters_are_kept_at_once
+                targets_and_documents_do_not_mix;
+            [dead_letter_store::owning]:
+                a_new_owner_is_told_where_each_parked_document_waits
+                a_new_owner_is_told_of_discarded_letters_behind_its_checkpoint
+                taking_over_again_under_the_same_token_is_right
+                an_older_token_takes_nothing_over
+                a_former_owner_changes_nothing
+                a_target_without_owner_takes_no_letters
+                partitions_and_generations_have_owners_of_their_own
+                what_a_former_owner_sends_meanwhile_is_known_to_the_new_one_or_refused
+                other_generations_are_dropped_with_their_owners;
+            [dead_letter_store::replaying]:
+                a_document_is_marked_with_all_of_its_letters
+                all_documents_are_marked_at_once_and_events_without_document_are_not
+                marks_are_found_by_partition
+                letters_that_join_a_marked_document_are_marked
+                letters_that_were_replayed_are_gone_and_later_ones_wait
+                a_letter_that_failed_again_counts_on_and_its_document_is_marked_no_more
+                a_removal_that_is_noted_can_be_seen;
+            [dead_letter_store::discarding]:
+                a_discarded_letter_waits_no_more_and_is_kept_with_its_reason
+                a_document_goes_on_with_what_follows_a_discarded_letter
+                a_document_whose_last_letter_is_discarded_is_marked_until_it_is_settled
+                what_is_being_replayed_cannot_be_discarded
+                a_letter_is_discarded_once
+                an_event_without_document_is_discarded_alone;
+            [dead_letter_store::listing]:
+                letters_are_listed_in_the_order_of_their_positions
+                letters_are_listed_by_generation_document_and_state
+                letters_are_listed_page_by_page
+                waiting_letters_are_counted
+                a_letter_is_found_in_its_projection_only;
+        }
+    };
+}
+
 /// The contract of [`ReadModel`](cqrs_core::ReadModel): one test for each behaviour, emitted where the macro stands.
 ///
 /// The argument is an `async fn` (or closure) without parameters that gives a fresh [`Fixture`](crate::Fixture). Where the
@@ -341,6 +396,7 @@ macro_rules! read_model_contract {
                 parallel_deliveries_of_one_batch_leave_it_applied_once
                 an_earlier_batch_again_is_out_of_sequence
                 batches_that_overlap_or_leave_a_gap_are_out_of_sequence
+                a_batch_that_ends_where_it_starts_is_written_whenever_the_checkpoint_stands_there
                 however_events_are_cut_into_batches_the_documents_are_the_same
                 a_runner_that_starts_again_goes_on_where_the_checkpoint_stands
                 a_batch_that_was_torn_is_delivered_again_cut_otherwise

@@ -3,7 +3,8 @@
 //! - [`given`]` … when … then` for aggregates.
 //! - Contract suites hold one async function per behaviour of a port; their macros emit each as a test of its own name,
 //!   for any backend: [`event_store_contract`], [`poisoned_event_store_contract`], [`subscription_contract`],
-//!   [`snapshot_store_contract`], [`checkpoint_store_contract`], [`lease_store_contract`], [`read_model_contract`],
+//!   [`snapshot_store_contract`], [`checkpoint_store_contract`], [`lease_store_contract`],
+//!   [`dead_letter_store_contract`], [`read_model_contract`],
 //!   [`import_contract`], [`publisher_contract`].
 //! - [`sample`]: a bank account, the domain of tests and examples.
 
@@ -11,6 +12,9 @@
 #[doc(hidden)]
 pub mod checkpoint_store;
 mod contract;
+#[allow(missing_docs, reason = "the names of the behaviours are sentences")]
+#[doc(hidden)]
+pub mod dead_letter_store;
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
 #[doc(hidden)]
 pub mod event_store;

@@ -9,3 +9,4 @@ grant execute on function {schema}.lock_appends, {schema}.enqueue to {role};
 grant select, insert, update, delete on {schema}.snapshots, {schema}.checkpoints, {schema}.outbox, {schema}.outbox_lanes to {role};
 grant select, update on {schema}.outbox_relay to {role};
 grant select, insert, update, delete on {schema}.members, {schema}.leases to {role};
+grant select, insert, update, delete on {schema}.dead_letters, {schema}.dead_letter_owners to {role};

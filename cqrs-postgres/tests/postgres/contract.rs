@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cqrs_core::{CheckpointStore, EventStore, LeaseStore, ReadModel, SnapshotStore};
+use cqrs_core::{CheckpointStore, DeadLetterStore, EventStore, LeaseStore, ReadModel, SnapshotStore};
 use cqrs_testkit::{Fixture, ImportingStore};
 
 use super::database::Database;
@@ -42,6 +42,15 @@ async fn read_model() -> Fixture<dyn ReadModel> {
 async fn lease_store() -> Fixture<dyn LeaseStore> {
     let database = Database::new();
     Fixture::<dyn LeaseStore>::new(Arc::new(database.migrated().await.leases())).guard(database)
+}
+
+async fn dead_letter_store() -> Fixture<dyn DeadLetterStore> {
+    let database = Database::new();
+    Fixture::<dyn DeadLetterStore>::new(Arc::new(database.migrated().await.dead_letters())).guard(database)
+}
+
+mod dead_letters {
+    cqrs_testkit::dead_letter_store_contract!(super::dead_letter_store);
 }
 
 async fn importing() -> Fixture<dyn ImportingStore> {

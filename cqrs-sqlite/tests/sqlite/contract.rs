@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cqrs_core::{CheckpointStore, EventStore, LeaseStore, SnapshotStore};
+use cqrs_core::{CheckpointStore, DeadLetterStore, EventStore, LeaseStore, SnapshotStore};
 use cqrs_testkit::{Fixture, ImportingStore};
 
 use super::file::File;
@@ -33,6 +33,15 @@ async fn snapshot_store() -> Fixture<dyn SnapshotStore> {
 async fn checkpoint_store() -> Fixture<dyn CheckpointStore> {
     let file = File::new();
     Fixture::<dyn CheckpointStore>::new(Arc::new(file.store().await.checkpoints())).guard(file)
+}
+
+async fn dead_letter_store() -> Fixture<dyn DeadLetterStore> {
+    let file = File::new();
+    Fixture::<dyn DeadLetterStore>::new(Arc::new(file.store().await.dead_letters())).guard(file)
+}
+
+mod dead_letters {
+    cqrs_testkit::dead_letter_store_contract!(super::dead_letter_store);
 }
 
 async fn importing() -> Fixture<dyn ImportingStore> {

@@ -107,6 +107,27 @@ pub async fn batches_that_overlap_or_leave_a_gap_are_out_of_sequence(model: Mode
     apply(&model, &target, batch(&target, 10, 15, vec![put("a", &[1, 10, 15])])).await;
 }
 
+pub async fn a_batch_that_ends_where_it_starts_is_written_whenever_the_checkpoint_stands_there(model: Model) {
+    let target = owned(&model).await;
+    apply(&model, &target, batch(&target, 0, 9, vec![put("a", &[1]), put("b", &[2]), put("d", &[3])])).await;
+    let stays = batch(&target, 9, 9, vec![put("a", &[1, 5]), remove("b", 6), put("c", &[7])]);
+    for _ in 0..2 {
+        apply(&model, &target, stays.clone()).await;
+        let expected = [Some(seen(&[1, 5])), None, Some(seen(&[7])), Some(seen(&[3]))];
+        assert_eq!(load(&model, &target, &["a", "b", "c", "d"]).await, expected);
+        assert_eq!(checkpoint(&model, &target).await, Some(stays.checkpoint));
+    }
+    // Another one at the same place is no repetition of it.
+    apply(&model, &target, batch(&target, 9, 9, vec![put("d", &[3, 8])])).await;
+    assert_eq!(load(&model, &target, &["a", "d"]).await, [Some(seen(&[1, 5])), Some(seen(&[3, 8]))]);
+    apply(&model, &target, batch(&target, 9, 12, vec![put("a", &[1, 5, 12])])).await;
+    assert_out_of_sequence(&refuse(&model, &target, stays, &["a", "b", "c", "d"]).await, 9, 12);
+    fence(&model, &target, 2).await;
+    let late = batch(&target, 12, 12, vec![put("d", &[3])]);
+    let error = refuse(&model, &target, late, &["d"]).await;
+    assert!(matches!(error, ReadModelError::Fenced { .. }), "{error:?}");
+}
+
 pub async fn however_events_are_cut_into_batches_the_documents_are_the_same(model: Model) {
     let touches = touches();
     for cut in [3, 10, 100] {

@@ -1,0 +1,5 @@
+insert into {schema}.dead_letter_owners as stored (projection, generation, partition, token)
+values ($1, $2, $3, $4)
+    on conflict (projection, generation, partition) do update
+   set token = greatest(stored.token, excluded.token)
+returning token
