@@ -1,7 +1,8 @@
 //! What can stop a projection or hold it up.
 
 use cqrs_core::{
-    CodecError, EventId, EventType, GlobalPosition, Lease, ReadModelError, StoreError, StoreId, UndecodableEvent,
+    CodecError, DeadLetterCause, EventId, EventType, GlobalPosition, Lease, ReadModelError, StoreError, StoreId,
+    UndecodableEvent, is_lookup,
 };
 
 use crate::enrich::EnrichError;
@@ -102,6 +103,13 @@ pub enum ProjectionError {
         /// The event that is there now.
         found: Option<EventId>,
     },
+    /// The store of dead letters failed.
+    #[error("the store of dead letters failed")]
+    DeadLetters(#[source] StoreError),
+    /// The [`ErrorPolicy`](crate::ErrorPolicy) wants a dead letter, but there is no
+    /// [store](crate::Projections::dead_letters) for them.
+    #[error("there is no store of dead letters for what the error policy wants to keep there")]
+    NoDeadLetterStore(#[source] Box<Self>),
     /// The lease ran out while a rebuilt generation was about to go live: its process was paused, or the lease store away.
     #[error("the lease of the {lease} ran out")]
     LeaseLost {
@@ -132,11 +140,14 @@ impl ProjectionError {
     pub const fn class(&self) -> ErrorClass {
         match self {
             Self::Store(StoreError::Transient(_))
+            | Self::DeadLetters(StoreError::Transient(_))
             | Self::ReadModel(ReadModelError::Transient(_))
             | Self::Enrich { source: EnrichError::Transient(_), .. }
             | Self::React { source: ReactError::Transient(_), .. }
             | Self::LeaseLost { .. } => ErrorClass::Transient,
             Self::Store(StoreError::Fenced { .. })
+            | Self::DeadLetters(StoreError::Fenced { .. })
+            | Self::NoDeadLetterStore(_)
             | Self::ReadModel(ReadModelError::Fenced { .. })
             | Self::ForeignStore { .. }
             | Self::CheckpointAhead { .. }
@@ -144,6 +155,54 @@ impl ProjectionError {
             | Self::Aborted => ErrorClass::Fatal,
             _ => ErrorClass::Permanent,
         }
+    }
+
+    /// The document that the error is about, if it is about one: it can be parked while the others go on.
+    #[must_use]
+    pub fn document(&self) -> Option<&str> {
+        match self {
+            Self::Project { key, .. }
+            | Self::Document { key, .. }
+            | Self::ReadModel(ReadModelError::Rejected { key, .. })
+                if !key.is_empty() && !is_lookup(key) =>
+            {
+                Some(key)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the error is about an event of which it is not known what documents it touches: it cannot be decoded or routed.
+    #[must_use]
+    pub fn is_about_event(&self) -> bool {
+        match self {
+            Self::Undecodable(_) | Self::InvalidKey { .. } => true,
+            Self::Project { key, .. } => key.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// What a dead letter names as its cause; `None` where there can be none.
+    pub(crate) fn cause(&self) -> Option<DeadLetterCause> {
+        match self {
+            Self::Undecodable(_) => Some(DeadLetterCause::Event),
+            _ if self.is_about_event() => Some(DeadLetterCause::Routing),
+            _ if self.document().is_none() => None,
+            Self::Project { .. } => Some(DeadLetterCause::Projector),
+            Self::Document { .. } => Some(DeadLetterCause::Document),
+            _ => Some(DeadLetterCause::ReadModel),
+        }
+    }
+
+    /// The error and its causes in one text.
+    pub(crate) fn text(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
     }
 }
 

@@ -34,6 +34,8 @@ use crate::projector::ProjectError;
 /// - An event that changes what many documents show writes all of them in one batch.
 /// - An error of a lookup stops the projection whatever the [`ErrorPolicy`](crate::ErrorPolicy) says about permanent errors, unless
 ///   it says to try again: without the lookup, all documents that are joined with it would be wrong.
+/// - A document that is parked with [dead letters](crate::ErrorDecision::DeadLetter) is joined with the lookups as they are when it is
+///   replayed, not as they were at its events: a [rebuild](crate::Running::rebuild) gives it those.
 ///
 /// ```
 /// # use cqrs_core::{DomainEvent, EventSet, Recorded};

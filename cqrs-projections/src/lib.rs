@@ -64,6 +64,8 @@
 
 mod as_of;
 mod batch;
+mod breaker;
+mod dead_letters;
 mod differences;
 #[cfg(feature = "elasticsearch")]
 mod elasticsearch;
@@ -92,11 +94,13 @@ pub use self::elasticsearch::{
 pub use as_of::{
     AsOfError, KeepAsOf, KeptGeneration, KeptGenerations, PastDocuments, documents_as_of, joined_documents_as_of,
 };
+pub use breaker::{CircuitBreaker, CircuitState};
 pub use cqrs_core::Backoff;
+pub use dead_letters::{DeadLetterError, DeadLetters, InspectedLetter, Replay};
 pub use differences::{Differences, DocumentChange, DocumentDifference, ValueDifference};
 pub use enrich::{Enrich, EnrichError, Enriched, Enrichment};
 pub use error::{ErrorClass, ProjectionError};
-pub use error_policy::{ErrorDecision, ErrorPolicy, RetryTransient};
+pub use error_policy::{DeadLetterPermanent, ErrorDecision, ErrorPolicy, RetryTransient};
 pub use join::{JoinProjector, Lookups};
 pub use projector::{ProjectError, Projector};
 pub use reactions::{ReactionStatus, Reactions, RunningReactions};
@@ -108,6 +112,6 @@ pub use redis::{
     RedisHashes, RedisLeaderboard, RedisReadModel, RedisSet, Scored, Touches,
 };
 pub use supervisor::{
-    Lagging, PartitionOwner, PartitionStatus, ProjectionState, ProjectionStatus, Projections, Running, StartError,
-    StopReason, WaitError,
+    DeadLettersOf, Lagging, PartitionOwner, PartitionStatus, ProjectionState, ProjectionStatus, Projections, Reached,
+    Running, StartError, StopReason, WaitError,
 };

@@ -54,7 +54,7 @@ pub trait Projector: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`ProjectError`] when the event cannot be folded. It goes to the [`ErrorPolicy`](crate::ErrorPolicy), which by
-    /// default stops this projection before the event.
+    /// default stops this projection before the event, and can have the document [parked](crate::ErrorDecision::DeadLetter).
     fn project(
         &self,
         event: &Recorded<Self::Event>,

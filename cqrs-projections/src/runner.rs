@@ -9,17 +9,22 @@ use tokio::time::Instant;
 
 mod cache;
 mod following;
+mod letters;
 mod machine;
 mod owner;
+mod refusal;
+mod replay;
 mod writer;
 
 pub(crate) use cache::Cache;
+pub(crate) use letters::Letters;
 pub(crate) use machine::State;
 pub(crate) use owner::{Owner, Standing, event_at, verify};
 pub(crate) use writer::Writer;
 
 use crate::batch::Share;
 use crate::error::ProjectionError;
+use crate::error_policy::Judge;
 use crate::sharing::{Tenure, given, over};
 use crate::supervisor::{Ending, Partition, Projection};
 use following::Following;
@@ -42,12 +47,15 @@ pub(crate) struct Runner {
     /// The right to write, once it was taken. Without leases it is never taken back from a newer owner.
     owner: Option<Owner>,
     following: Option<Following>,
+    /// Whether dead letters were replayed last: then the log has its turn.
+    replayed: bool,
 }
 
 /// What comes next while the log is followed.
 enum Next {
     Page(Result<LogPage, StoreError>),
     Store,
+    Replay,
     Ended(Outcome),
 }
 
@@ -58,7 +66,7 @@ impl Runner {
         stop: watch::Receiver<Option<Ending>>,
     ) -> Self {
         let (tenure, machine) = (partition.tenure(), Machine::new(projection.sharing.is_some()));
-        Self { projection, partition, stop, tenure, machine, owner: None, following: None }
+        Self { projection, partition, stop, tenure, machine, owner: None, following: None, replayed: false }
     }
 
     pub(crate) async fn run(mut self) {
@@ -93,7 +101,7 @@ impl Runner {
         tokio::select! {
             biased;
             ended = ended(&mut self.stop, &mut self.tenure) => ended,
-            () = tokio::time::sleep(pause) => Outcome::Waited,
+            () = self.projection.breaker.pause(pause) => Outcome::Waited,
         }
     }
 
@@ -117,10 +125,14 @@ impl Runner {
 
     async fn start(&mut self) -> Outcome {
         self.following = None;
+        let start = async {
+            let _permit = self.projection.breaker.admit().await;
+            Following::start(&self.projection, self.partition.number, &mut self.owner).await
+        };
         let started = tokio::select! {
             biased;
             ended = ended(&mut self.stop, &mut self.tenure) => return ended,
-            started = Following::start(&self.projection, self.partition.number, &mut self.owner) => started,
+            started = start => started,
         };
         match started {
             Err(error) => Outcome::Failed(error),
@@ -129,6 +141,8 @@ impl Runner {
             Ok(_) if !self.tenure.borrow().holds() => Outcome::LeaseLost,
             Ok(Some((following, standing))) => {
                 self.partition.started(following.generation, &standing);
+                self.partition.parked(following.writer.parked());
+                self.partition.replays.notify_one();
                 self.following = Some(following);
                 Outcome::Started { behind: standing.position < standing.head.position }
             }
@@ -137,6 +151,7 @@ impl Runner {
 
     /// One page. It is written to its end even when the runner is asked to stop meanwhile.
     async fn follow(&mut self) -> Outcome {
+        let judge = Judge::new(&self.projection.policy, self.machine.attempts(), self.projection.letters.is_some());
         let Some(Following { generation, writer, subscription, store_by }) = &mut self.following else {
             return Outcome::Waited;
         };
@@ -146,29 +161,49 @@ impl Runner {
             ended = ended(&mut self.stop, &mut self.tenure) => Next::Ended(ended),
             _ = live.wait_for(|live| live.is_some_and(|live| live > *generation)) => Next::Ended(Outcome::Replaced),
             () = due(*store_by) => Next::Store,
+            () = self.partition.replays.notified(), if !self.replayed => Next::Replay,
             page = subscription.next() => Next::Page(page),
+            () = self.partition.replays.notified(), if self.replayed => Next::Replay,
         };
+        // Where the sink is away, nothing is sent to it before its time.
+        let _permit = tokio::select! {
+            biased;
+            ended = ended(&mut self.stop, &mut self.tenure) => return ended,
+            permit = self.projection.breaker.admit() => permit,
+        };
+        self.replayed = matches!(next, Next::Replay);
         let written = match next {
             Next::Ended(outcome) => return outcome,
-            Next::Page(_) | Next::Store if !self.tenure.borrow().holds() => return Outcome::LeaseLost,
+            Next::Page(_) | Next::Store | Next::Replay if !self.tenure.borrow().holds() => return Outcome::LeaseLost,
             Next::Page(Err(error)) => Err(ProjectionError::Store(error)),
             Next::Page(Ok(page)) => {
                 let Projection { fold, count, .. } = &*self.projection;
                 let share = Share { partition: self.partition.number, after: GlobalPosition::START };
                 let (scanned_to, more) = (page.scanned_to, page.more);
-                let planned = fold.plan_one(page.events, *count, share).await;
+                let planned = fold.plan_one(page.events, *count, share, &judge).await;
                 let events = planned.plan.len();
-                let written = writer.write(planned, scanned_to).await;
-                written.map(|()| {
+                let written = writer.write(planned, scanned_to, &judge).await;
+                written.map_err(|error| judge.without_place(error)).map(|()| {
                     self.partition.folded(events);
+                    // Who waits for the position is told what is parked.
+                    self.partition.parked(writer.parked());
                     self.partition.advanced(scanned_to);
-                    more
+                    Outcome::Advanced { more }
                 })
             }
             Next::Store => {
                 let position = subscription.position();
                 *store_by = None;
-                writer.store(position).await.map(|()| self.machine.state() == State::CatchingUp)
+                let more = self.machine.state() == State::CatchingUp;
+                writer.store(position).await.map(|()| Outcome::Advanced { more })
+            }
+            Next::Replay => {
+                let replayed = writer.replay(&self.projection, subscription.position()).await;
+                self.partition.parked(writer.parked());
+                if let Ok(true) = replayed {
+                    self.partition.replays.notify_one();
+                }
+                replayed.map(|_| Outcome::Replayed)
             }
         };
         self.partition.stored(writer.stored());
@@ -177,19 +212,20 @@ impl Runner {
         } else if self.projection.sharing.is_some() && store_by.is_none() {
             *store_by = Some(Instant::now() + UNSTORED);
         }
-        match written {
-            Err(error) => Outcome::Failed(error),
-            Ok(more) => Outcome::Advanced { more },
+        if let (Err(_), Some(owner), true) = (&written, &mut self.owner, self.projection.letters.is_some()) {
+            owner.doubt();
         }
+        written.unwrap_or_else(Outcome::Failed)
     }
 
     /// What is no longer this runner's, or may not be.
     fn forget(&mut self, outcome: &Outcome) {
         let gone = match outcome {
             Outcome::LeaseLost => true,
-            Outcome::Failed(ProjectionError::ReadModel(ReadModelError::Fenced { .. })) => {
-                self.projection.sharing.is_some()
-            }
+            Outcome::Failed(
+                ProjectionError::ReadModel(ReadModelError::Fenced { .. })
+                | ProjectionError::DeadLetters(StoreError::Fenced { .. }),
+            ) => self.projection.sharing.is_some(),
             _ => false,
         };
         if gone {
@@ -200,7 +236,7 @@ impl Runner {
 
     fn publish(&self) {
         let ending = *self.stop.borrow();
-        self.partition.publish(self.machine.state(), self.machine.attempts(), self.machine.error(), ending);
+        self.partition.publish(self.machine.state(), self.machine.attempts().count(), self.machine.error(), ending);
         if matches!(self.machine.state(), State::Waiting | State::HeldBack | State::Stopped(_)) {
             self.projection.changed.notify_one();
         }
@@ -208,7 +244,7 @@ impl Runner {
 
     fn log(&self, outcome: &Outcome) {
         if let Outcome::Failed(error) = outcome {
-            let attempt = self.machine.attempts() + 1;
+            let attempt = self.machine.attempts().with(error);
             let partition = self.partition.number;
             tracing::warn!(projection = %self.projection.name, partition, %error, attempt, "projection failed");
         }

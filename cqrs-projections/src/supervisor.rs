@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_core::{
-    AsOf, EventStore, GlobalPosition, InvalidName, InvalidPartitions, LeaseStore, Partitions, ProjectionName, ReadModel,
+    AsOf, DeadLetterStore, EventStore, GlobalPosition, InvalidName, InvalidPartitions, LeaseStore, Partitions,
+    ProjectionName, ReadModel,
 };
 
 mod lag;
@@ -14,16 +15,19 @@ mod partition;
 mod progress;
 mod projection;
 mod rate;
+mod replays;
 mod status;
 mod wait;
 
 pub(crate) use partition::{Ending, Partition};
-pub(crate) use projection::Projection;
+pub(crate) use projection::{Common, Projection};
 pub use status::{PartitionOwner, PartitionStatus, ProjectionState, ProjectionStatus, StopReason};
-pub use wait::{Lagging, WaitError};
+pub use wait::{DeadLettersOf, Lagging, Reached, WaitError};
 
 use crate::as_of::KeepAsOf;
 use crate::batch::{Fold, Folding, Joining};
+use crate::breaker::CircuitBreaker;
+use crate::dead_letters::{DeadLetterError, DeadLetters};
 use crate::enrich::{Enrich, Enriched, Enrichment};
 use crate::error_policy::{ErrorPolicy, RetryTransient};
 use crate::join::JoinProjector;
@@ -59,6 +63,8 @@ pub struct Projections {
     store: Arc<dyn EventStore>,
     added: Vec<Added>,
     policy: Arc<dyn ErrorPolicy>,
+    letters: Option<Arc<dyn DeadLetterStore>>,
+    breaker: CircuitBreaker,
     leases: Option<Arc<dyn LeaseStore>>,
     lease_time: Duration,
     label: String,
@@ -100,6 +106,8 @@ impl Projections {
             store: Arc::new(store),
             added: Vec::new(),
             policy: Arc::new(RetryTransient::default()),
+            letters: None,
+            breaker: CircuitBreaker::default(),
             leases: None,
             lease_time: LEASE_TIME,
             label: std::process::id().to_string(),
@@ -153,6 +161,35 @@ impl Projections {
         self
     }
 
+    /// Keeps the dead letters of these projections, where the [error policy](Self::error_policy) wants any: a document that
+    /// cannot be folded or is refused by the read model is parked, and all others go on. Every process that runs these
+    /// projections needs the same store.
+    ///
+    /// ```no_run
+    /// # use cqrs_core::{DeadLetterStore, EventStore, ReadModel};
+    /// # use cqrs_projections::{DeadLetterPermanent, Projections, Projector};
+    /// # async fn example(store: impl EventStore, letters: impl DeadLetterStore, summary: impl Projector,
+    /// #     redis: impl ReadModel) -> Result<(), cqrs_projections::StartError> {
+    /// let running = Projections::new(store)
+    ///     .dead_letters(letters) // store.dead_letters() of PgEventStore or SqliteEventStore
+    ///     .error_policy(DeadLetterPermanent::default())
+    ///     .add("account-summary", summary, redis)
+    ///     .start()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn dead_letters(mut self, store: impl DeadLetterStore) -> Self {
+        self.letters = Some(Arc::new(store));
+        self
+    }
+
+    /// When the read model of a projection counts as away, and how often it is probed then.
+    pub fn circuit_breaker(mut self, breaker: CircuitBreaker) -> Self {
+        self.breaker = breaker;
+        self
+    }
+
     /// Shares the partitions of these projections with the other processes that run the same ones with the same leases and the
     /// same read models. Each process writes a fair share; when one joins, leaves or dies, the others adjust.
     ///
@@ -203,6 +240,8 @@ impl Projections {
             Some(leases) => Some(Sharing::new(leases, self.label, self.lease_time)?),
             None => None,
         };
+        let Self { store, policy, letters, breaker, .. } = self;
+        let common = Common { store, policy, letters, breaker, sharing };
         let mut names = HashSet::new();
         let mut projections = Vec::with_capacity(self.added.len());
         for Added { name, fold, model } in self.added {
@@ -214,10 +253,9 @@ impl Projections {
                 Ok(count) => count,
                 Err(source) => return Err(StartError::InvalidPartitions { name, source }),
             };
-            let (store, policy) = (Arc::clone(&self.store), Arc::clone(&self.policy));
-            projections.push(Arc::new(Projection::new(name, fold, count, store, model, policy, sharing.clone())));
+            projections.push(Arc::new(Projection::new(name, fold, count, model, &common)));
         }
-        let running = Running { store: self.store, projections };
+        let running = Running { store: common.store, projections };
         running.projections.iter().for_each(Projection::start);
         let tried = running.projections.iter().map(|projection| projection.tried());
         let _ = tokio::time::timeout(FIRST_ATTEMPT, futures::future::join_all(tried)).await;
@@ -233,7 +271,8 @@ pub struct Running {
 
 impl Running {
     /// Waits until every projection reflects the log up to `position`: read your own writes, by key. What searches see is
-    /// waited for by [`wait_until_searchable`](Self::wait_until_searchable).
+    /// waited for by [`wait_until_searchable`](Self::wait_until_searchable). A document that is parked with dead letters holds
+    /// nobody up, and is told of: [`Reached::dead_letters`].
     ///
     /// A rebuild does not interrupt it: what was reached stays reached when the new generation goes live. Partitions that
     /// other processes write count as well: their checkpoints in the read model are asked for, so that it may take a moment
@@ -241,7 +280,7 @@ impl Running {
     ///
     /// # Errors
     /// [`WaitError::Timeout`] names those that lag, [`WaitError::Stopped`] the first that has stopped before `position`.
-    pub async fn wait_for(&self, position: GlobalPosition, timeout: Duration) -> Result<(), WaitError> {
+    pub async fn wait_for(&self, position: GlobalPosition, timeout: Duration) -> Result<Reached, WaitError> {
         wait::wait_for(self.projections.iter(), position, timeout).await
     }
 
@@ -249,7 +288,12 @@ impl Running {
     ///
     /// # Errors
     /// As [`wait_for`](Self::wait_for); [`WaitError::UnknownProjection`] when there is none of this name.
-    pub async fn wait_for_one(&self, name: &str, position: GlobalPosition, timeout: Duration) -> Result<(), WaitError> {
+    pub async fn wait_for_one(
+        &self,
+        name: &str,
+        position: GlobalPosition,
+        timeout: Duration,
+    ) -> Result<Reached, WaitError> {
         let unknown = || WaitError::UnknownProjection { name: name.to_owned() };
         let projection = self.find(name).ok_or_else(unknown)?;
         wait::wait_for([projection].into_iter(), position, timeout).await
@@ -280,6 +324,15 @@ impl Running {
     pub async fn status(&self) -> Vec<ProjectionStatus> {
         let head = tokio::time::timeout(projection::LOOK, self.store.head()).await.ok().and_then(Result::ok);
         futures::future::join_all(self.projections.iter().map(|projection| projection.status(head.as_ref()))).await
+    }
+
+    /// The dead letters of a projection: to list, inspect, replay and discard. They are those of all processes.
+    ///
+    /// # Errors
+    /// [`DeadLetterError::UnknownProjection`], or [`DeadLetterError::NoStore`] where none was given.
+    pub fn dead_letters(&self, name: &str) -> Result<DeadLetters, DeadLetterError> {
+        let unknown = || DeadLetterError::UnknownProjection { name: name.to_owned() };
+        DeadLetters::of(self.find(name).ok_or_else(unknown)?)
     }
 
     /// Folds the whole log again into a new generation, beside the live one, and makes it the live one. Nothing happens

@@ -34,15 +34,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 
 use cqrs_core::{
-    DomainEvent, GlobalPosition, NewEvent, Partitions, Payload, RecordedEvent, StoredDocument, StreamName, Timestamp,
-    Version, is_lookup,
+    DomainEvent, GlobalPosition, NewEvent, ParkedDocuments, Partitions, Payload, RecordedEvent, StoredDocument,
+    StreamName, Timestamp, Version, is_lookup,
 };
 use futures::FutureExt;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::batch::{Fold, Folded, Folding, Joining, Share, Stored};
+use crate::batch::{Fold, FoldFailure, Folded, Folding, Joining, Share, Stored};
 use crate::error::ProjectionError;
+use crate::error_policy::Judge;
 use crate::join::JoinProjector;
 use crate::projector::Projector;
 
@@ -189,14 +190,16 @@ impl Given {
 
     fn fold_into(&self, stored: &mut Stored, events: Vec<RecordedEvent>) -> Result<(), ProjectionError> {
         let all = Share { partition: 0, after: GlobalPosition::START };
-        let planned = self.fold.plan_one(events, Partitions::ONE, all).now_or_never();
+        let planned = self.fold.plan_one(events, Partitions::ONE, all, &Judge::strict()).now_or_never();
         let planned = planned.unwrap_or_else(|| fail("nothing here has to be waited for"));
         if let Some(error) = planned.failed {
             return Err(error);
         }
         let writes = loop {
-            match planned.plan.fold(stored).map_err(|failure| *failure.error)? {
-                Folded::Writes(writes) => break writes,
+            let folded = planned.plan.fold(stored, &ParkedDocuments::default());
+            let first = |met: Vec<FoldFailure>| met.into_iter().min_by_key(|failure| failure.position);
+            match folded.map_err(|met| first(met).map_or(ProjectionError::Aborted, |failure| *failure.error))? {
+                Folded::Writes(writes) => break writes.documents,
                 Folded::Needs(keys) => {
                     let absent = StoredDocument { document: None, position: GlobalPosition::START };
                     stored.extend(keys.into_iter().map(|key| (key, absent.clone())));

@@ -9,6 +9,7 @@ mod redis {
     mod derived;
     mod generations;
     mod layout;
+    mod letters;
     mod lost_writes;
     mod proxy;
     mod recovery;

@@ -6,6 +6,7 @@ mod read_model {
     mod generations;
     mod late;
     mod ledger;
+    mod letters;
     mod owners;
     mod pooler;
     mod restart;

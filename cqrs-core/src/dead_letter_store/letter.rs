@@ -66,6 +66,8 @@ pub enum DeadLetterCause {
     Projector,
     /// The read model, when it was given the document after the event.
     ReadModel,
+    /// What fetches what events lack, when the event was replayed.
+    Enrichment,
     /// The projector, when it was given the stored document: it is of another shape.
     Document,
     /// The event itself, when it was decoded.
@@ -75,9 +77,10 @@ pub enum DeadLetterCause {
 }
 
 impl DeadLetterCause {
-    const ALL: [(Self, &'static str); 5] = [
+    const ALL: [(Self, &'static str); 6] = [
         (Self::Projector, "projector"),
         (Self::ReadModel, "read model"),
+        (Self::Enrichment, "enrichment"),
         (Self::Document, "document"),
         (Self::Event, "event"),
         (Self::Routing, "routing"),

@@ -5,9 +5,9 @@ with owner as materialized (
        for share
 ), kept as (
     insert into {schema}.dead_letters (letter_id, projection, generation, partition, document, position, event_id, event_type,
-                                       stream, cause, error, attempts, to_replay)
+                                       stream, cause, error, attempts, first_at, last_at, to_replay)
     select new.letter_id, $1, $2, $3, new.document, new.position, new.event_id, new.event_type,
-           new.stream, new.cause, new.error, new.attempts,
+           new.stream, new.cause, new.error, new.attempts, statement_timestamp(), statement_timestamp(),
            exists (select from {schema}.dead_letters marked
                     where marked.projection = $1 and marked.generation = $2 and marked.partition = $3
                       and marked.document = new.document and marked.discarded_at is null and marked.to_replay)

@@ -79,7 +79,7 @@ async fn fill(
     let begun = Begun { generation, resumed: false };
     let note = KeptNote::new(kept_as, *count, as_of, &moment);
     let filled = async {
-        let mut fill = Fill::new(projection, observer, BATCH, begun).occurred(moment.occurred);
+        let mut fill = Fill::new(projection, observer, BATCH, begun).occurred(moment.occurred).strict();
         fill.fill(moment.position).await?;
         model.annotate(name, generation, &Note::Kept(note.clone()).write()).await?;
         Ok::<_, AsOfError>(())

@@ -14,12 +14,13 @@ use serde::de::DeserializeOwned;
 use super::AsOfError;
 use super::moment::Moment;
 use crate::batch::{Fold, Folding, Joining};
+use crate::breaker::CircuitBreaker;
 use crate::differences::{Differences, LISTED, Side, compare};
 use crate::error_policy::RetryTransient;
 use crate::join::JoinProjector;
 use crate::projector::Projector;
 use crate::rebuild::{BATCH, Begun, Fill, Observer};
-use crate::supervisor::Projection;
+use crate::supervisor::{Common, Projection};
 
 /// How the documents in memory are called.
 const NAME: &str = "past";
@@ -70,8 +71,8 @@ async fn fold_as_of<D>(fold: impl Fold, store: impl EventStore, as_of: AsOf) -> 
     let partitions = Partitions::new(fold.partitions()).unwrap_or(Partitions::ONE);
     let generation = model.open(&name, partitions).await?;
     let policy = Arc::new(RetryTransient::default());
-    let projection =
-        Projection::new(name.clone(), Arc::new(fold), partitions, store, Arc::new(model.clone()), policy, None);
+    let common = Common { store, policy, letters: None, breaker: CircuitBreaker::default(), sharing: None };
+    let projection = Projection::new(name.clone(), Arc::new(fold), partitions, Arc::new(model.clone()), &common);
     let projection = Arc::new(projection);
     let begun = Begun { generation, resumed: false };
     let mut fill = Fill::new(&projection, Observer::default(), BATCH, begun).occurred(moment.occurred);

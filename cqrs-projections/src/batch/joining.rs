@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cqrs_core::{
-    CodecError, DocumentWrite, EventId, EventSet, EventType, GlobalPosition, Partitions, Payload, Recorded,
-    RecordedEvent, key_rule, lookup_key, lookup_name,
+    CodecError, DeadLetterEvent, DocumentWrite, EventId, EventSet, EventType, GlobalPosition, ParkedDocuments,
+    Partitions, Payload, Recorded, RecordedEvent, key_rule, lookup_key, lookup_name,
 };
 
 use super::page::{Page, call, check_key, refused};
-use super::{Fold, FoldFailure, Folded, Plan, Planned, Share, Stored};
+use super::{Fold, FoldFailure, Folded, Plan, Planned, Share, Stored, Writes, given_up, waits};
 use crate::enrich::Stage;
 use crate::error::ProjectionError;
+use crate::error_policy::Judge;
 use crate::join::{Asked, JoinProjector, Lookups};
 use crate::projector::ProjectError;
 
@@ -44,6 +45,8 @@ struct Joined<P: JoinProjector> {
     keys: Vec<String>,
     /// For each event, those of them that it changes, by index.
     changes: Vec<Vec<usize>>,
+    /// The one document that all events were routed to before.
+    document: Option<String>,
 }
 
 #[async_trait]
@@ -60,8 +63,16 @@ impl<P: JoinProjector> Fold for Joining<P> {
         self.projector.partitions()
     }
 
-    async fn plan(&self, page: Vec<RecordedEvent>, partitions: Partitions, shares: &[Share]) -> Vec<Planned> {
-        let (mut page, mut failed) = Page::prepare(page, self.stage.as_deref()).await;
+    /// Nothing is left out: it may be a part of what all documents are joined with.
+    async fn plan(
+        &self,
+        page: Vec<RecordedEvent>,
+        partitions: Partitions,
+        shares: &[Share],
+        _: &Judge,
+    ) -> Vec<Planned> {
+        let stage = self.stage.as_deref();
+        let (mut page, mut failed) = Page::prepare(page, stage, &Judge::strict(), &mut Vec::new()).await;
         let changed = match self.changed(&page.events) {
             (changed, None) => changed,
             (changed, Some(FoldFailure { position, error })) => {
@@ -80,11 +91,35 @@ impl<P: JoinProjector> Fold for Joining<P> {
                 read: page.read.len(),
                 keys: Vec::new(),
                 changes: Vec::new(),
+                document: None,
             };
             joined.take_share(&changed);
-            Planned { plan: Box::new(joined), failed: failed.clone() }
+            Planned { plan: Box::new(joined), failed: failed.clone(), skipped: Vec::new() }
         };
         shares.iter().map(planned).collect()
+    }
+
+    async fn plan_document(
+        &self,
+        events: Vec<RecordedEvent>,
+        partitions: Partitions,
+        share: Share,
+        document: &str,
+    ) -> Planned {
+        let stage = self.stage.as_deref();
+        let (page, failed) = Page::prepare(events, stage, &Judge::strict(), &mut Vec::new()).await;
+        let joined = Joined {
+            projector: Arc::clone(&self.projector),
+            partitions,
+            share,
+            read: page.read.len(),
+            // The lookups have them already.
+            keys: Vec::new(),
+            changes: vec![Vec::new(); page.events.len()],
+            document: Some(document.to_owned()),
+            page: Arc::new(page),
+        };
+        Planned { plan: Box::new(joined), failed, skipped: Vec::new() }
     }
 }
 
@@ -167,6 +202,8 @@ struct Touched<T> {
 struct Work<'a, P: JoinProjector> {
     plan: &'a Joined<P>,
     stored: &'a Stored,
+    parked: &'a ParkedDocuments,
+    letters: Vec<(String, DeadLetterEvent)>,
     lookups: Lookups<'a, P::Lookup>,
     changed: HashMap<&'a str, Touched<()>>,
     documents: HashMap<String, Touched<Option<P::Document>>>,
@@ -180,6 +217,9 @@ impl<'a, P: JoinProjector> Work<'a, P> {
     fn fold(&mut self, event: &Recorded<P::Event>, changes: &[usize]) -> Result<(), FoldFailure> {
         for change in changes {
             self.look_up(event, &self.plan.keys[*change])?;
+        }
+        if let Some(document) = &self.plan.document {
+            return self.project(event, document.clone());
         }
         let mut to = Vec::new();
         call(event, "", || {
@@ -226,6 +266,13 @@ impl<'a, P: JoinProjector> Work<'a, P> {
     }
 
     fn project(&mut self, event: &Recorded<P::Event>, key: String) -> Result<(), FoldFailure> {
+        if given_up(self.parked, &key, event.position) {
+            return Ok(());
+        }
+        if waits(self.parked, &key, event.position) {
+            self.letters.push((key, DeadLetterEvent::from(&event.raw)));
+            return Ok(());
+        }
         if !self.documents.contains_key(&key) {
             let Some(stored) = self.stored.get(&key) else {
                 self.needs.insert(key);
@@ -305,10 +352,13 @@ impl<P: JoinProjector> Plan for Joined<P> {
         self.read
     }
 
-    fn fold(&self, stored: &Stored) -> Result<Folded, FoldFailure> {
+    /// The first failure ends it: later documents are joined with what it would have left.
+    fn fold(&self, stored: &Stored, parked: &ParkedDocuments) -> Result<Folded, Vec<FoldFailure>> {
         let mut work: Work<'_, P> = Work {
             plan: self,
             stored,
+            parked,
+            letters: Vec::new(),
             lookups: Lookups::new(stored, self.partitions, self.share.partition),
             changed: HashMap::new(),
             documents: HashMap::new(),
@@ -316,7 +366,7 @@ impl<P: JoinProjector> Plan for Joined<P> {
             needs: HashSet::new(),
         };
         let Some((until, _)) = self.last() else {
-            return Ok(Folded::Writes(Vec::new()));
+            return Ok(Folded::Writes(Writes::default()));
         };
         let events = self.page.events.iter().zip(&self.changes);
         let mut last = None;
@@ -327,16 +377,17 @@ impl<P: JoinProjector> Plan for Joined<P> {
                 Ok(()) => {}
                 // It was folded from what is not whole yet.
                 Err(_) if !work.needs.is_empty() => break,
-                Err(failure) => return Err(failure),
+                Err(failure) => return Err(vec![failure]),
             }
         }
         if !work.needs.is_empty() {
             return Ok(Folded::Needs(work.needs.into_iter().collect()));
         }
+        let letters = std::mem::take(&mut work.letters);
         match (work.writes(), last) {
-            (Ok(writes), _) => Ok(Folded::Writes(writes)),
-            (Err(error), Some(last)) => Err(refused(last, "", error)),
-            (Err(_), None) => Ok(Folded::Writes(Vec::new())),
+            (Ok(documents), _) => Ok(Folded::Writes(Writes { documents, letters })),
+            (Err(error), Some(last)) => Err(vec![refused(last, "", error)]),
+            (Err(_), None) => Ok(Folded::Writes(Writes::default())),
         }
     }
 

@@ -4,12 +4,14 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cqrs_core::{
-    CodecError, EventId, EventSet, GlobalPosition, Recorded, RecordedEvent, UndecodableEvent, is_lookup, key_rule,
+    CodecError, DeadLetterEvent, EventId, EventSet, GlobalPosition, Recorded, RecordedEvent, UndecodableEvent,
+    is_lookup, key_rule,
 };
 
-use super::FoldFailure;
+use super::{FoldFailure, Skipped};
 use crate::enrich::Stage;
 use crate::error::ProjectionError;
+use crate::error_policy::Judge;
 use crate::projector::ProjectError;
 
 /// A decoded page.
@@ -20,29 +22,37 @@ pub(super) struct Page<E> {
 }
 
 impl<E: EventSet> Page<E> {
-    /// Decodes events up to the first that cannot be.
-    fn decode(page: Vec<RecordedEvent>) -> (Self, Option<ProjectionError>) {
+    /// Decodes events up to the first that cannot be and is not left out.
+    fn decode(page: Vec<RecordedEvent>, judge: &Judge, skipped: &mut Vec<Skipped>) -> (Self, Option<ProjectionError>) {
         let mut read = Vec::with_capacity(page.len());
         let mut events = Vec::with_capacity(page.len());
         for raw in page {
             let at = (raw.position, raw.id);
             if let Err(error) = decode(raw, &mut events) {
-                return (Self { read, events }, Some(ProjectionError::Undecodable(error)));
+                let UndecodableEvent { id, position, event_type, stream, .. } = error.clone();
+                let error = ProjectionError::Undecodable(error);
+                let Some(failure) = judge.dead_letter(&error) else {
+                    return (Self { read, events }, Some(error));
+                };
+                skipped.push(Skipped { event: DeadLetterEvent { id, position, event_type, stream }, failure });
             }
             read.push(at);
         }
         (Self { read, events }, None)
     }
 
-    /// Decodes events up to the first that cannot be, and enriches them: all or, where that fails, none.
+    /// Decodes events up to the first that cannot be and is not left out, and enriches them: all or, where that fails, none.
     pub(super) async fn prepare(
         page: Vec<RecordedEvent>,
         stage: Option<&dyn Stage<E>>,
+        judge: &Judge,
+        skipped: &mut Vec<Skipped>,
     ) -> (Self, Option<ProjectionError>) {
-        let (mut page, failed) = Self::decode(page);
+        let (mut page, failed) = Self::decode(page, judge, skipped);
         if let Some(stage) = stage
             && let Err(error) = stage.run(&mut page.events).await
         {
+            skipped.clear();
             return (Self { read: Vec::new(), events: Vec::new() }, Some(error));
         }
         (page, failed)

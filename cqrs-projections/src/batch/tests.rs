@@ -1,10 +1,12 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use cqrs_core::{DomainEvent, EventSet, EventType, Payload, Recorded, StreamName, Timestamp, Version};
+use cqrs_core::{DeadLetterCause, DomainEvent, EventSet, EventType, Payload, Recorded, StreamName, Timestamp, Version};
 use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 
 use super::*;
+use crate::error_policy::{Attempts, ErrorDecision, ErrorPolicy};
 use crate::projector::{ProjectError, Projector};
 
 #[derive(Serialize, Deserialize, DomainEvent)]
@@ -79,13 +81,22 @@ fn removed(position: u64, from: &str) -> RecordedEvent {
 const ALL: Share = Share { partition: 0, after: GlobalPosition::START };
 
 fn planned<P: Projector>(projector: P, page: Vec<RecordedEvent>) -> Planned {
-    Folding::new(projector).plan_one(page, Partitions::ONE, ALL).now_or_never().unwrap()
+    Folding::new(projector).plan_one(page, Partitions::ONE, ALL, &Judge::strict()).now_or_never().unwrap()
 }
 
 fn plan(page: Vec<RecordedEvent>) -> Box<dyn Plan> {
     let planned = planned(Inboxes, page);
     assert!(planned.failed.is_none(), "{:?}", planned.failed);
     planned.plan
+}
+
+fn nothing_parked() -> ParkedDocuments {
+    ParkedDocuments::default()
+}
+
+/// Of several failures the first, as a runner without dead letters takes it.
+fn first(met: Vec<FoldFailure>) -> FoldFailure {
+    met.into_iter().min_by_key(|failure| failure.position).unwrap()
 }
 
 fn stored(key: &str, texts: Option<&[&str]>, position: u64) -> Stored {
@@ -95,7 +106,7 @@ fn stored(key: &str, texts: Option<&[&str]>, position: u64) -> Stored {
 
 fn writes_of(folded: Folded) -> Vec<DocumentWrite> {
     match folded {
-        Folded::Writes(writes) => writes,
+        Folded::Writes(writes) => writes.documents,
         Folded::Needs(keys) => panic!("{keys:?} are needed"),
     }
 }
@@ -111,9 +122,9 @@ fn written(writes: Vec<DocumentWrite>) -> Written {
 }
 
 fn fold(page: Vec<RecordedEvent>, stored: &Stored) -> Written {
-    match plan(page).fold(stored) {
+    match plan(page).fold(stored, &nothing_parked()) {
         Ok(folded) => written(writes_of(folded)),
-        Err(failure) => panic!("{:?}", failure.error),
+        Err(met) => panic!("{:?}", first(met).error),
     }
 }
 
@@ -165,9 +176,10 @@ fn an_event_that_is_refused_is_named_and_what_stands_before_it_can_be_written() 
         let mut plan = plan(page);
         let mut failures = Vec::new();
         let writes = loop {
-            match plan.fold(&Stored::new()) {
+            match plan.fold(&Stored::new(), &nothing_parked()) {
                 Ok(folded) => break writes_of(folded),
-                Err(failure) => {
+                Err(met) => {
+                    let failure = first(met);
                     plan = plan.before(failure.position);
                     failures.push(failure.error);
                 }
@@ -175,7 +187,7 @@ fn an_event_that_is_refused_is_named_and_what_stands_before_it_can_be_written() 
         };
         assert_eq!(written(writes), expect([("a", Some(&["one"][..]), 1), ("b", Some(&["one"][..]), 1)]));
         assert_eq!((plan.len(), plan.last().map(|(position, _)| position.get())), (1, Some(1)));
-        assert_eq!(failures.len(), 2);
+        assert_eq!(failures.len(), 1, "the first is enough");
         match failures.pop().map(|error| *error) {
             Some(ProjectionError::Project { event_id, key, source, position, .. }) => {
                 assert_eq!((event_id, key.as_str(), position.get()), (refused, "b", 2));
@@ -191,7 +203,7 @@ fn a_key_that_is_none_cuts_the_page_before_its_event() {
     let long = "x".repeat(513);
     for bad in ["", "line\nbreak", "nul\0", "\u{85}", &long] {
         let page = vec![sent(1, &["a"], "one"), sent(2, &["b", bad], "two"), sent(3, &["c"], "three")];
-        let Planned { plan, failed } = planned(Inboxes, page);
+        let Planned { plan, failed, .. } = planned(Inboxes, page);
         assert!(matches!(failed, Some(ProjectionError::InvalidKey { position, .. }) if position.get() == 2), "{bad:?}");
         assert_eq!((plan.keys(), plan.len()), (&["a".to_owned()][..], 1));
     }
@@ -204,12 +216,12 @@ fn an_event_that_cannot_be_decoded_or_routed_cuts_the_page_before_it() {
     undecodable.payload = Payload::from_bytes(r#"{"to":7}"#);
     let id = undecodable.id;
     let page = vec![sent(1, &["a"], "one"), undecodable, sent(3, &["c"], "three")];
-    let Planned { plan, failed } = planned(Inboxes, page);
+    let Planned { plan, failed, .. } = planned(Inboxes, page);
     assert!(matches!(failed, Some(ProjectionError::Undecodable(error)) if error.id == id));
     assert_eq!(plan.keys(), ["a"]);
 
     let page = vec![sent(1, &["a"], "one"), sent(2, &["b"], "unroutable"), sent(3, &["c"], "three")];
-    let Planned { plan, failed } = planned(Inboxes, page);
+    let Planned { plan, failed, .. } = planned(Inboxes, page);
     let Some(ProjectionError::Project { source, .. }) = failed else { panic!("{failed:?}") };
     assert_eq!(source.reason(), "panicked: cannot be routed");
     assert_eq!(plan.keys(), ["a"]);
@@ -219,7 +231,7 @@ fn an_event_that_cannot_be_decoded_or_routed_cuts_the_page_before_it() {
 fn a_stored_document_of_another_shape_is_told_apart_from_a_refused_event() {
     let document = Some(Payload::from_bytes(r#"{"balance":1}"#));
     let stored = Stored::from([("a".to_owned(), StoredDocument { document, position: GlobalPosition::START })]);
-    match plan(vec![sent(1, &["a"], "one")]).fold(&stored).map_err(|failure| *failure.error) {
+    match plan(vec![sent(1, &["a"], "one")]).fold(&stored, &nothing_parked()).map_err(|met| *first(met).error) {
         Err(ProjectionError::Document { key, .. }) => assert_eq!(key, "a"),
         _ => panic!("the document is no list of texts"),
     }
@@ -265,7 +277,9 @@ impl Projector for Collect {
 fn what_an_upcaster_makes_of_one_event_is_folded_together() {
     let planned = planned(Collect, vec![sent(1, &[], ""), sent(2, &[], "")]);
     assert_eq!((planned.plan.len(), planned.plan.keys().len()), (2, 1));
-    let Ok(folded) = planned.plan.fold(&stored("all", Some(&["left", "right"]), 1)) else { panic!("it folds") };
+    let Ok(folded) = planned.plan.fold(&stored("all", Some(&["left", "right"]), 1), &nothing_parked()) else {
+        panic!("it folds")
+    };
     assert_eq!(written(writes_of(folded)), expect([("all", Some(&["left", "right", "left", "right"][..]), 2)]));
 }
 
@@ -275,7 +289,7 @@ fn split(keys: &[&'static str]) -> (Vec<&'static str>, Vec<&'static str>) {
 }
 
 fn shares(page: Vec<RecordedEvent>, shares: &[Share]) -> Vec<Planned> {
-    Folding::new(Inboxes).plan(page, Partitions::new(2).unwrap(), shares).now_or_never().unwrap()
+    Folding::new(Inboxes).plan(page, Partitions::new(2).unwrap(), shares, &Judge::strict()).now_or_never().unwrap()
 }
 
 const BOTH: [Share; 2] =
@@ -286,7 +300,7 @@ fn page() -> Vec<RecordedEvent> {
 }
 
 fn fold_share(planned: &Planned) -> Written {
-    let Ok(folded) = planned.plan.fold(&Stored::new()) else { panic!("it folds") };
+    let Ok(folded) = planned.plan.fold(&Stored::new(), &nothing_parked()) else { panic!("it folds") };
     written(writes_of(folded))
 }
 
@@ -325,5 +339,135 @@ fn what_cannot_be_routed_cuts_all_shares_and_what_cannot_be_folded_its_own() {
     }
     let planned = shares(vec![sent(1, &[zero[0], one[0]], "one"), sent(2, &[one[0]], "bad")], &BOTH);
     assert_eq!(fold_share(&planned[0]).len(), 1);
-    assert!(matches!(planned[1].plan.fold(&Stored::new()), Err(FoldFailure { position, .. }) if position.get() == 2));
+    let Err(met) = planned[1].plan.fold(&Stored::new(), &nothing_parked()) else { panic!("it is refused") };
+    assert_eq!(first(met).position.get(), 2);
+}
+
+fn parked(key: &str, from: u64) -> ParkedDocuments {
+    let documents = [(key.to_owned(), GlobalPosition::new(from))].into();
+    ParkedDocuments { documents, ..ParkedDocuments::default() }
+}
+
+fn fold_parked(page: Vec<RecordedEvent>, parked: &ParkedDocuments) -> (Written, Vec<(String, u64)>) {
+    match plan(page).fold(&Stored::new(), parked) {
+        Ok(Folded::Writes(Writes { documents, letters })) => {
+            let letters = letters.into_iter().map(|(key, event)| (key, event.position.get()));
+            (written(documents), letters.collect())
+        }
+        _ => panic!("it folds"),
+    }
+}
+
+#[test]
+fn a_parked_document_keeps_what_it_was_and_its_events_are_letters() {
+    let page = || vec![sent(1, &["a"], "one"), sent(2, &["a", "b"], "bad"), sent(3, &["a"], "three")];
+    let (documents, letters) = fold_parked(vec![sent(1, &["a"], "one"), sent(2, &["a"], "two")], &parked("a", 2));
+    assert_eq!(documents, expect([("a", Some(&["one"][..]), 1)]));
+    assert_eq!(letters, [("a".to_owned(), 2)]);
+    // Another one that refuses the same event.
+    let Err(met) = plan(page()).fold(&Stored::new(), &parked("a", 2)) else { panic!("b is refused") };
+    let positions: Vec<_> = met.iter().map(|failure| (failure.error.document(), failure.position.get())).collect();
+    assert_eq!(positions, [(Some("b"), 2)]);
+    let mut both = parked("a", 2);
+    both.documents.insert("b".to_owned(), GlobalPosition::new(2));
+    let (documents, letters) = fold_parked(page(), &both);
+    assert_eq!(documents, expect([("a", Some(&["one"][..]), 1)]));
+    assert_eq!(letters, [("a".to_owned(), 2), ("a".to_owned(), 3), ("b".to_owned(), 2)]);
+}
+
+#[test]
+fn every_document_that_refuses_an_event_is_told_at_once() {
+    let page = vec![sent(1, &["a", "b", "c"], "bad"), sent(2, &["b", "d"], "bad")];
+    let Err(met) = plan(page).fold(&Stored::new(), &nothing_parked()) else { panic!("they are refused") };
+    let mut keys: Vec<_> = met.iter().map(|failure| (failure.error.document(), failure.position.get())).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, [(Some("a"), 1), (Some("b"), 1), (Some("c"), 1), (Some("d"), 2)]);
+}
+
+#[test]
+fn an_event_that_was_given_up_for_a_document_is_left_out_of_it_alone() {
+    let discarded = [("a".to_owned(), GlobalPosition::new(2))].into();
+    let parked = ParkedDocuments { discarded, ..ParkedDocuments::default() };
+    let page = vec![sent(1, &["a"], "one"), sent(2, &["a", "b"], "two"), sent(3, &["a"], "three")];
+    let (documents, letters) = fold_parked(page, &parked);
+    assert_eq!(documents, expect([("a", Some(&["one", "three"][..]), 3), ("b", Some(&["two"][..]), 2)]));
+    assert_eq!(letters, []);
+}
+
+#[derive(Debug)]
+struct Lenient;
+
+impl ErrorPolicy for Lenient {
+    fn decide(&self, _: &ProjectionError, _: u32) -> ErrorDecision {
+        ErrorDecision::DeadLetter
+    }
+}
+
+#[test]
+fn events_that_cannot_be_decoded_or_routed_are_left_out_where_the_judge_lets_them() {
+    let mut undecodable = sent(2, &["b"], "two");
+    undecodable.payload = Payload::from_bytes(r#"{"to":7}"#);
+    let page = || {
+        let unroutable = sent(4, &["c"], "unroutable");
+        vec![
+            sent(1, &["a"], "one"),
+            undecodable.clone(),
+            sent(3, &["a", ""], "three"),
+            unroutable,
+            sent(5, &["a"], "five"),
+        ]
+    };
+    let judge = |kept| Judge::new(&(Arc::new(Lenient) as Arc<dyn ErrorPolicy>), &Attempts::default(), kept);
+    let planned = Folding::new(Inboxes).plan_one(page(), Partitions::ONE, ALL, &judge(true)).now_or_never().unwrap();
+    assert!(planned.failed.is_none());
+    assert_eq!((planned.plan.len(), planned.plan.last().map(|(position, _)| position.get())), (5, Some(5)));
+    assert_eq!(fold_share(&planned), expect([("a", Some(&["one", "five"][..]), 5)]));
+    let skipped: Vec<_> = planned.skipped.iter().map(|one| (one.event.position.get(), one.failure.cause)).collect();
+    let expected = [(2, DeadLetterCause::Event), (3, DeadLetterCause::Routing), (4, DeadLetterCause::Routing)];
+    assert_eq!(skipped, expected);
+
+    let planned = Folding::new(Inboxes).plan_one(page(), Partitions::ONE, ALL, &judge(false)).now_or_never().unwrap();
+    assert!(planned.failed.is_some() && planned.skipped.is_empty(), "there is no place for them");
+}
+
+/// Routes one half of an event and refuses the other.
+struct HalfRouted;
+
+impl Projector for HalfRouted {
+    type Event = Halves;
+    type Document = Vec<String>;
+
+    fn route(&self, event: &Recorded<Halves>, to: &mut Vec<String>) {
+        to.push(if event.event.0 == "left" { "all" } else { "" }.to_owned());
+    }
+
+    fn project(
+        &self,
+        event: &Recorded<Halves>,
+        key: &str,
+        document: Option<Vec<String>>,
+    ) -> Result<Option<Vec<String>>, ProjectError> {
+        Collect.project(event, key, document)
+    }
+}
+
+#[test]
+fn what_an_upcaster_makes_of_one_event_is_left_out_together() {
+    let policy: Arc<dyn ErrorPolicy> = Arc::new(Lenient);
+    let judge = Judge::new(&policy, &Attempts::default(), true);
+    let planned =
+        Folding::new(HalfRouted).plan_one(vec![sent(1, &[], "")], Partitions::ONE, ALL, &judge).now_or_never().unwrap();
+    assert_eq!((planned.skipped.len(), planned.plan.keys().len()), (1, 0));
+    let strict = Folding::new(HalfRouted)
+        .plan_one(vec![sent(1, &[], "")], Partitions::ONE, ALL, &Judge::strict())
+        .now_or_never()
+        .unwrap();
+    assert!(strict.failed.is_some() && strict.plan.keys().is_empty());
+}
+
+#[test]
+fn events_of_letters_are_folded_into_their_document_whatever_they_are_routed_to_now() {
+    let events = vec![sent(1, &["a", "b"], "one"), sent(2, &["c"], "two")];
+    let planned = Folding::new(Inboxes).plan_document(events, Partitions::ONE, ALL, "a").now_or_never().unwrap();
+    assert_eq!(fold_share(&planned), expect([("a", Some(&["one", "two"][..]), 2)]));
 }

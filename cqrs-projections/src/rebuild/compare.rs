@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use cqrs_core::{Generation, GlobalPosition, LiveGeneration, ReadModelError, StoredDocument};
+use cqrs_core::{Generation, GlobalPosition, LiveGeneration, ParkedDocuments, ReadModelError, StoredDocument};
 use futures::future::try_join_all;
 
 use super::fill::Fill;
 use super::pages::{Page, Pages};
-use crate::batch::{Folded, Planned, Share, Stored};
+use crate::batch::{FoldFailure, Folded, Planned, Share, Stored};
 use crate::differences::{Differences, Side, compare};
 use crate::error::{ErrorClass, ProjectionError};
+use crate::error_policy::Judge;
 use crate::runner::{Owner, verify};
 use crate::supervisor::Projection;
 
@@ -99,8 +100,10 @@ pub(super) async fn compare_with_live(
     let new = Side::new(&**model, name, LiveGeneration { generation: filled, partitions: *count });
     let shares = live.generation.partitions.all().map(|partition| Share { partition, after: from }).collect();
     let mut pages = Pages::new(fill.reading(live.generation.partitions, shares), from, to);
+    // What is parked there stays as it is.
+    let (mut parked, judge) = (fill.parked(), fill.judge());
     while let Some(page) = pages.next().await? {
-        fold_ahead(&new, page, &live.stands, &mut over).await?;
+        fold_ahead(&new, page, &live.stands, &mut over, &mut parked, &judge).await?;
     }
     let before = Side { stands: Some(&live.stands), ..Side::new(&**model, name, live.generation) };
     let found = compare(&before, &Side { over: Some(&over), ..new }, listed).await?;
@@ -123,7 +126,8 @@ async fn take_live(projection: &Projection) -> Result<Taken, Failure> {
 
 impl Taken {
     async fn is_still_here(&self, projection: &Projection) -> Result<(), Failure> {
-        let here = self.owners.iter().map(|owner| owner.checkpoint(&*projection.model));
+        let here =
+            self.owners.iter().cloned().map(|mut owner| async move { owner.checkpoint(&*projection.model).await });
         try_join_all(here).await.map(drop).map_err(of_live)
     }
 }
@@ -134,17 +138,20 @@ async fn fold_ahead(
     page: Page,
     stands: &[GlobalPosition],
     over: &mut Stored,
+    parked: &mut ParkedDocuments,
+    judge: &Judge,
 ) -> Result<(), ProjectionError> {
-    for (Planned { plan, failed }, stands) in page.plans.into_iter().zip(stands) {
+    for (Planned { plan, failed, .. }, stands) in page.plans.into_iter().zip(stands) {
         if let Some(error) = failed {
             return Err(error);
         }
         let plan = plan.before(stands.next());
         load_missing(new, plan.keys(), over).await?;
         let writes = loop {
-            match plan.fold(over).map_err(|failure| *failure.error)? {
-                Folded::Writes(writes) => break writes,
-                Folded::Needs(keys) => load_missing(new, &keys, over).await?,
+            match plan.fold(over, parked) {
+                Ok(Folded::Writes(writes)) => break writes.documents,
+                Ok(Folded::Needs(keys)) => load_missing(new, &keys, over).await?,
+                Err(met) => met.into_iter().try_for_each(|failure| park(parked, failure, judge))?,
             }
         };
         for write in writes {
@@ -152,6 +159,17 @@ async fn fold_ahead(
         }
     }
     Ok(())
+}
+
+/// A document that would be parked stays as it is before the event.
+fn park(parked: &mut ParkedDocuments, failure: FoldFailure, judge: &Judge) -> Result<(), ProjectionError> {
+    match (failure.error.document(), judge.dead_letter(&failure.error)) {
+        (Some(document), Some(_)) => {
+            parked.documents.insert(document.to_owned(), failure.position);
+            Ok(())
+        }
+        _ => Err(*failure.error),
+    }
 }
 
 /// Takes documents of the new generation, and that there are none.

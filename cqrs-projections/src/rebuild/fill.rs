@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use cqrs_core::{EventId, GlobalPosition, Head, Partitions, ReadModelError, Target, Timestamp};
+use cqrs_core::{
+    DeadLetterStore, EventId, GlobalPosition, Head, ParkedDocuments, Partitions, ReadModelError, Target, Timestamp,
+};
 use futures::future::try_join_all;
 use tokio::task::JoinSet;
 
@@ -14,7 +16,8 @@ use super::throttle::Throttle;
 use super::unfinished::Begun;
 use crate::batch::{Planned, Share};
 use crate::error::ProjectionError;
-use crate::runner::{Cache, Owner, Writer, verify};
+use crate::error_policy::Judge;
+use crate::runner::{Cache, Letters, Owner, Writer, verify};
 use crate::supervisor::Projection;
 
 /// What a rebuild keeps of the new documents in memory, in bytes.
@@ -28,6 +31,8 @@ pub(crate) struct Fill<'a> {
     throttle: Option<Throttle>,
     /// Only what had occurred by then.
     occurred: Option<Timestamp>,
+    /// Whether no document is parked: what cannot be folded ends it.
+    strict: bool,
     lanes: Vec<Lane>,
     /// Everything up to here is written, in all partitions.
     position: GlobalPosition,
@@ -59,6 +64,7 @@ impl<'a> Fill<'a> {
             batch,
             throttle: None,
             occurred: None,
+            strict: false,
             lanes: projection.count.all().map(lane).collect(),
             position: GlobalPosition::START,
             begun: None,
@@ -68,6 +74,11 @@ impl<'a> Fill<'a> {
 
     pub(super) fn throttled(mut self, per_second: Option<u32>) -> Self {
         self.throttle = per_second.map(Throttle::new);
+        self
+    }
+
+    pub(crate) const fn strict(mut self) -> Self {
+        self.strict = true;
         self
     }
 
@@ -165,13 +176,14 @@ impl<'a> Fill<'a> {
     /// Fills up to a position, unless something fails on the way.
     pub(super) async fn fill_once(&mut self, until: GlobalPosition) -> Result<(), ProjectionError> {
         self.open().await?;
+        let judge = self.judge();
         let reading = self.reading(self.projection.count, self.shares());
         let mut pages = Pages::new(reading, self.position, until);
         while let Some(Page { plans, events, scanned_to }) = pages.next().await? {
             if let Some(throttle) = &mut self.throttle {
                 throttle.pass(events).await;
             }
-            self.write(plans, scanned_to).await?;
+            self.write(plans, scanned_to, &judge).await?;
             self.position = scanned_to;
             self.retries.succeeded();
             self.observer.advanced(events, self.position, until);
@@ -182,7 +194,22 @@ impl<'a> Fill<'a> {
     pub(super) fn reading(&self, partitions: Partitions, shares: Vec<Share>) -> Reading {
         let (store, fold) = (Arc::clone(&self.projection.store), Arc::clone(&self.projection.fold));
         let batch = self.throttle.as_ref().map_or(self.batch, |throttle| throttle.batch(self.batch));
-        Reading { store, fold, partitions, shares, batch, occurred: self.occurred }
+        Reading { store, fold, partitions, shares, batch, occurred: self.occurred, judge: self.judge() }
+    }
+
+    /// What becomes a dead letter.
+    pub(super) fn judge(&self) -> Judge {
+        if self.strict { Judge::strict() } else { self.retries.judge() }
+    }
+
+    /// The documents that are parked.
+    pub(super) fn parked(&self) -> ParkedDocuments {
+        let mut parked = ParkedDocuments::default();
+        for of_lane in self.lanes.iter().filter_map(|lane| lane.writer.as_ref()).map(Writer::parked) {
+            parked.documents.extend(of_lane.documents.clone());
+            parked.discarded.extend(of_lane.discarded.iter().cloned());
+        }
+        parked
     }
 
     /// As fast as it can from now on, or as it was.
@@ -191,11 +218,17 @@ impl<'a> Fill<'a> {
     }
 
     /// Each partition in a task of its own: they fold and write at the same time.
-    async fn write(&mut self, plans: Vec<Planned>, scanned_to: GlobalPosition) -> Result<(), ProjectionError> {
+    async fn write(
+        &mut self,
+        plans: Vec<Planned>,
+        scanned_to: GlobalPosition,
+        judge: &Judge,
+    ) -> Result<(), ProjectionError> {
         let mut writing = JoinSet::new();
         for (at, (lane, planned)) in self.lanes.iter_mut().zip(plans).enumerate() {
             if let Some(mut writer) = lane.writer.take() {
-                writing.spawn(async move { (at, writer.write(planned, scanned_to).await.map(|()| writer)) });
+                let judge = judge.clone();
+                writing.spawn(async move { (at, writer.write(planned, scanned_to, &judge).await.map(|()| writer)) });
             }
         }
         let mut written = Ok(());
@@ -212,7 +245,7 @@ impl<'a> Fill<'a> {
 
     /// Whether nobody has taken the generation over, as far as the read model tells.
     pub(super) async fn is_owner(&mut self) -> bool {
-        for owner in self.lanes.iter_mut().filter_map(|lane| lane.owner.as_ref()) {
+        for owner in self.lanes.iter_mut().filter_map(|lane| lane.owner.as_mut()) {
             if let Err(ReadModelError::Fenced { .. }) = owner.checkpoint(&*self.projection.model).await {
                 return false;
             }
@@ -222,7 +255,12 @@ impl<'a> Fill<'a> {
 
     pub(super) async fn failed(&mut self, error: ProjectionError) -> Result<(), ProjectionError> {
         // What the sink holds is only known to the sink now.
-        self.lanes.iter_mut().for_each(|lane| lane.writer = None);
+        for lane in &mut self.lanes {
+            lane.writer = None;
+            if let (Some(owner), true) = (&mut lane.owner, self.projection.letters.is_some()) {
+                owner.doubt();
+            }
+        }
         self.retries.failed(error).await
     }
 
@@ -239,7 +277,8 @@ impl<'a> Fill<'a> {
         }
         let projection = self.projection;
         let cache = CACHE_BYTES / self.lanes.len().max(1);
-        let opening = self.lanes.iter_mut().map(|lane| lane.open(projection, cache));
+        let letters = projection.letters.as_ref().filter(|_| !self.strict);
+        let opening = self.lanes.iter_mut().map(|lane| lane.open(projection, letters, cache));
         let positions = try_join_all(opening).await?;
         self.position = positions.into_iter().min().unwrap_or(GlobalPosition::START);
         if self.begun.is_none() {
@@ -251,10 +290,18 @@ impl<'a> Fill<'a> {
 }
 
 impl Lane {
-    async fn open(&mut self, projection: &Projection, cache: usize) -> Result<GlobalPosition, ProjectionError> {
+    async fn open(
+        &mut self,
+        projection: &Projection,
+        letters: Option<&Arc<dyn DeadLetterStore>>,
+        cache: usize,
+    ) -> Result<GlobalPosition, ProjectionError> {
         let Projection { store, model, .. } = projection;
-        let (owner, checkpoint, cache) = match &self.owner {
-            Some(owner) => (owner.clone(), owner.checkpoint(&**model).await?, Cache::new(cache)),
+        let (owner, checkpoint, cache) = match &mut self.owner {
+            Some(owner) => {
+                let checkpoint = owner.checkpoint(&**model).await?;
+                (owner.clone(), checkpoint, Cache::new(cache))
+            }
             None => {
                 let (owner, checkpoint) = Owner::take(&**model, self.target.clone()).await?;
                 self.owner = Some(owner.clone());
@@ -263,7 +310,8 @@ impl Lane {
             }
         };
         let standing = verify(store, &self.target, checkpoint).await?;
-        self.writer = Some(Writer::new(Arc::clone(store), Arc::clone(model), owner, &standing, cache));
+        let letters = Letters::take_over(letters, &owner, standing.position).await?;
+        self.writer = Some(Writer::new(Arc::clone(store), Arc::clone(model), owner, &standing, cache, letters));
         Ok(standing.position)
     }
 }

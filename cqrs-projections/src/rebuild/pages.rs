@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::batch::{Fold, Planned, Share};
 use crate::error::ProjectionError;
+use crate::error_policy::Judge;
 
 /// How many pages are on their way at the same time.
 const READERS: usize = 4;
@@ -25,6 +26,8 @@ pub(crate) struct Reading {
     pub(crate) batch: usize,
     /// Only what had occurred by then.
     pub(crate) occurred: Option<Timestamp>,
+    /// Which events are left out because they cannot be decoded or routed.
+    pub(crate) judge: Judge,
 }
 
 pub(crate) struct Page {
@@ -104,7 +107,7 @@ impl Reading {
             page.events.retain(|event| occurred_at(event) <= time);
         }
         let events = page.events.len();
-        let plans = self.fold.plan(page.events, self.partitions, &self.shares).await;
+        let plans = self.fold.plan(page.events, self.partitions, &self.shares, &self.judge).await;
         // What holds no more up to there was read up to there.
         Ok(Page { plans, events, scanned_to: if more { page.scanned_to } else { until } })
     }

@@ -164,11 +164,17 @@ async fn begin_once(projection: &Projection, resume: Resume, comparing: bool) ->
     unfinished::begin(projection, resume, at_most.unwrap_or(GlobalPosition::MAX)).await
 }
 
-/// Drops a generation that will not go live, or no longer is. What cannot be dropped now, the next rebuild drops.
+/// Drops a generation that will not go live, or no longer is, with its dead letters. What cannot be dropped now, the next rebuild
+/// drops.
 async fn discard(projection: &Projection, generation: Generation) {
-    if let Err(error) = projection.model.drop_generation(&projection.name, generation).await {
+    if let Err(error) = drop_generation(projection, generation).await {
         tracing::warn!(projection = %projection.name, %error, "generation {generation} is left for the next rebuild to drop");
     }
+}
+
+async fn drop_generation(projection: &Projection, generation: Generation) -> Result<(), ProjectionError> {
+    projection.model.drop_generation(&projection.name, generation).await?;
+    unfinished::drop_letters(projection).await
 }
 
 pub(super) async fn unless<T, E: Into<Failed>>(

@@ -89,6 +89,7 @@ pub(super) async fn begin(
         }
         model.drop_generation(name, generation).await?;
     }
+    drop_letters(projection).await?;
     if let Some(generation) = found {
         return Ok(Begun { generation, resumed: true });
     }
@@ -97,6 +98,14 @@ pub(super) async fn begin(
         model.annotate(name, generation, &this.write()).await?;
     }
     Ok(Begun { generation, resumed: false })
+}
+
+/// Drops the dead letters of all generations that are no more.
+pub(super) async fn drop_letters(projection: &Projection) -> Result<(), ProjectionError> {
+    let Projection { name, model, letters: Some(letters), .. } = projection else {
+        return Ok(());
+    };
+    letters.retain(name, &model.generations(name).await?).await.map_err(ProjectionError::DeadLetters)
 }
 
 /// Whether the checkpoints of a generation speak of this log, and not of what is beyond a position.

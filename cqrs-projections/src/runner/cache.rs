@@ -71,6 +71,21 @@ impl Cache {
         }
     }
 
+    /// Has a document loaded again.
+    pub(crate) fn forget(&mut self, key: &str) {
+        // What is not in here may exist from now on.
+        self.complete = false;
+        self.older.remove(key);
+        if let Some((key, document)) = self.recent.remove_entry(key) {
+            self.bytes = self.bytes.saturating_sub(size(&key, &document));
+        }
+    }
+
+    /// Has all documents loaded again.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::new(self.limit);
+    }
+
     /// Makes room; between batches.
     pub(crate) fn trim(&mut self) {
         if self.bytes > self.limit / 2 {
@@ -116,6 +131,16 @@ mod tests {
         cache.written(&[write("a", 1)]);
         assert!(cache.missing(&["a".to_owned(), "b".to_owned()]).is_empty());
         assert!(cache.documents().contains_key("a") && cache.documents()["b"].document.is_none());
+    }
+
+    #[test]
+    fn what_is_to_be_loaded_again_is_missing() {
+        let mut cache = Cache::of_empty(10_000);
+        cache.written(&[write("a", 1), write("b", 2)]);
+        cache.forget("a");
+        assert_eq!(cache.missing(&["a".to_owned(), "b".to_owned(), "c".to_owned()]), ["a", "c"]);
+        cache.loaded(vec!["a".to_owned()], vec![None]);
+        assert!(cache.documents()["a"].document.is_none());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use cqrs_core::{Checkpoint, Generation, ReadModelError, Subscription};
 use tokio::time::Instant;
 
 use super::cache::Cache;
+use super::letters::Letters;
 use super::owner::{Owner, Standing, verify};
 use super::writer::Writer;
 use crate::error::ProjectionError;
@@ -30,7 +31,7 @@ impl Following {
         partition: u16,
         owned: &mut Option<Owner>,
     ) -> Result<Option<(Self, Standing)>, ProjectionError> {
-        let Projection { fold, count, store, model, .. } = projection;
+        let Projection { fold, count, store, model, letters, .. } = projection;
         let Some(generation) = generation(projection).await? else {
             return Ok(None);
         };
@@ -40,9 +41,10 @@ impl Following {
         if is_held_back(projection, generation).await? {
             return Ok(None);
         }
+        let letters = Letters::take_over(letters.as_ref(), &owner, standing.position).await?;
         let subscription = store.subscribe(standing.position, fold.filter()).await?;
         let cache = Cache::new(CACHE_BYTES / usize::from(count.get()));
-        let writer = Writer::new(Arc::clone(store), Arc::clone(model), owner, &standing, cache);
+        let writer = Writer::new(Arc::clone(store), Arc::clone(model), owner, &standing, cache, letters);
         Ok(Some((Self { generation, writer, subscription, store_by: None }, standing)))
     }
 }
@@ -64,7 +66,7 @@ async fn own(
     owned: &mut Option<Owner>,
 ) -> Result<(Owner, Option<Checkpoint>), ReadModelError> {
     let Projection { model, sharing, .. } = projection;
-    let held = match &*owned {
+    let held = match owned {
         None => None,
         // The lease is for whatever generation is live.
         Some(owner) if sharing.is_some() && owner.target.generation != generation => None,

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use cqrs_core::ReadModelError;
+use cqrs_core::{ReadModelError, StoreError};
 
 use crate::error::{ErrorClass, ProjectionError};
-use crate::error_policy::{ErrorDecision, ErrorPolicy};
+use crate::error_policy::{Attempts, ErrorDecision, ErrorPolicy};
 use crate::supervisor::StopReason;
 
 #[cfg(test)]
@@ -45,6 +45,8 @@ pub(crate) enum Outcome {
     Replaced,
     /// A page was written.
     Advanced { more: bool },
+    /// Dead letters were replayed, as far as any were to be: no page was written.
+    Replayed,
     /// It failed.
     Failed(ProjectionError),
     /// The wait is over.
@@ -58,7 +60,11 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 /// What a former owner or a rebuild elsewhere leads to: for the holder of the lease no reason to stop.
 const fn comes_from_others(error: &ProjectionError) -> bool {
-    matches!(error, ProjectionError::ReadModel(ReadModelError::Fenced { .. } | ReadModelError::NotFound { .. }))
+    matches!(
+        error,
+        ProjectionError::ReadModel(ReadModelError::Fenced { .. } | ReadModelError::NotFound { .. })
+            | ProjectionError::DeadLetters(StoreError::Fenced { .. })
+    )
 }
 
 #[derive(Debug)]
@@ -67,24 +73,24 @@ pub(crate) struct Machine {
     shared: bool,
     state: State,
     /// Failures in a row, without a page written in between.
-    attempts: u32,
+    attempts: Attempts,
     error: Option<ProjectionError>,
     /// Whether the checkpoint was reloaded because the sink was not as it was left, with no page written since.
     reloaded: bool,
 }
 
 impl Machine {
-    pub(crate) const fn new(shared: bool) -> Self {
+    pub(crate) fn new(shared: bool) -> Self {
         let state = if shared { State::Waiting } else { State::Starting };
-        Self { shared, state, attempts: 0, error: None, reloaded: false }
+        Self { shared, state, attempts: Attempts::default(), error: None, reloaded: false }
     }
 
     pub(crate) const fn state(&self) -> State {
         self.state
     }
 
-    pub(crate) const fn attempts(&self) -> u32 {
-        self.attempts
+    pub(crate) const fn attempts(&self) -> &Attempts {
+        &self.attempts
     }
 
     /// The last error.
@@ -99,13 +105,14 @@ impl Machine {
             Outcome::Started { behind: false } | Outcome::Advanced { more: false } => State::Live,
             Outcome::Leased | Outcome::Waited | Outcome::Replaced => State::Starting,
             Outcome::LeaseLost => State::Waiting,
+            Outcome::Replayed => self.state,
             Outcome::HeldBack => State::HeldBack,
             Outcome::StopRequested => State::Stopped(StopReason::Requested),
             Outcome::Failed(ref error) => self.failed(error, policy),
         };
         match outcome {
             Outcome::Advanced { .. } | Outcome::LeaseLost | Outcome::Replaced => {
-                self.attempts = 0;
+                self.attempts.clear();
                 self.reloaded = false;
             }
             Outcome::Failed(error) => self.error = Some(error),
@@ -114,7 +121,7 @@ impl Machine {
     }
 
     fn failed(&mut self, error: &ProjectionError, policy: &dyn ErrorPolicy) -> State {
-        self.attempts = self.attempts.saturating_add(1);
+        self.attempts.failed(error);
         // The sink is not as it was left: it has lost something, or somebody else was there. Starting again tells.
         if let ProjectionError::ReadModel(ReadModelError::OutOfSequence { .. } | ReadModelError::NotFound { .. }) =
             error
@@ -133,9 +140,10 @@ impl Machine {
         if error.class() == ErrorClass::Fatal {
             return State::Stopped(StopReason::Failed);
         }
-        match policy.decide(error, self.attempts) {
+        match policy.decide(error, self.attempts.count()) {
             ErrorDecision::Retry { after } => State::Retrying { after },
-            ErrorDecision::Stop => State::Stopped(StopReason::Failed),
+            // What can be a dead letter was made one, and did not get here.
+            ErrorDecision::DeadLetter | ErrorDecision::Stop => State::Stopped(StopReason::Failed),
         }
     }
 }

@@ -17,6 +17,10 @@ const DRAWS: u32 = 16;
 pub(crate) struct Owner {
     pub(crate) target: Target,
     pub(crate) token: FencingToken,
+    /// The newest token that was drawn for it, whether or not it was told to be stored.
+    drawn: FencingToken,
+    /// Whether something was sent under the token that may arrive late, and is not to be written any more then.
+    doubted: bool,
 }
 
 /// Where the documents of a target stand in the log.
@@ -24,6 +28,8 @@ pub(crate) struct Owner {
 pub(crate) struct Standing {
     pub(crate) head: Head,
     pub(crate) position: GlobalPosition,
+    /// The event at the position.
+    pub(crate) event: Option<EventId>,
 }
 
 impl Owner {
@@ -38,22 +44,41 @@ impl Owner {
             let token = FencingToken::after(newest);
             draws += 1;
             match model.fence(&target, token).await {
-                Ok(checkpoint) => return Ok((Self { target, token }, checkpoint)),
+                Ok(checkpoint) => {
+                    let owner = Self { target, token, drawn: token, doubted: false };
+                    return Ok((owner, checkpoint));
+                }
                 Err(ReadModelError::Fenced { .. }) if draws < DRAWS => {}
                 Err(error) => return Err(error),
             }
         }
     }
 
+    /// A write has failed, and may have left the checkpoint where it stands: if it arrives late, when a document has gone on
+    /// without the checkpoint, it must find a newer token.
+    pub(crate) const fn doubt(&mut self) {
+        self.doubted = true;
+    }
+
     /// The checkpoint as it now is, unless somebody else has taken over.
-    pub(crate) async fn checkpoint(&self, model: &dyn ReadModel) -> Result<Option<Checkpoint>, ReadModelError> {
+    pub(crate) async fn checkpoint(&mut self, model: &dyn ReadModel) -> Result<Option<Checkpoint>, ReadModelError> {
         let (newest, checkpoint) = model.checkpoint(&self.target).await?;
         match newest {
-            Some(stored) if stored > self.token => Err(ReadModelError::Fenced { stored, offered: self.token }),
+            Some(stored) if stored > self.drawn => Err(ReadModelError::Fenced { stored, offered: self.token }),
+            Some(stored) if stored > self.token || (stored == self.token && self.doubted) => self.renew(model).await,
             Some(stored) if stored == self.token => Ok(checkpoint),
             // The sink lost what it had: no newer owner is known to it.
             _ => model.fence(&self.target, self.token).await,
         }
+    }
+
+    /// Draws the next token. Whoever else has drawn the same one is refused, or refuses this one.
+    async fn renew(&mut self, model: &dyn ReadModel) -> Result<Option<Checkpoint>, ReadModelError> {
+        self.drawn = FencingToken::after(Some(self.drawn));
+        let checkpoint = model.fence(&self.target, self.drawn).await?;
+        self.token = self.drawn;
+        self.doubted = false;
+        Ok(checkpoint)
     }
 }
 
@@ -66,7 +91,7 @@ pub(crate) async fn verify(
     // Read after the checkpoint: a log never ends before what was folded from it.
     let head = store.head().await?;
     let Some(checkpoint) = checkpoint else {
-        return Ok(Standing { head, position: GlobalPosition::START });
+        return Ok(Standing { head, position: GlobalPosition::START, event: None });
     };
     let position = checkpoint.position;
     if checkpoint.generation != target.generation {
@@ -92,7 +117,7 @@ pub(crate) async fn verify(
             }
         }
     }
-    Ok(Standing { head, position })
+    Ok(Standing { head, position, event: checkpoint.event_id })
 }
 
 /// The event at a position, if there is one.

@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
-use cqrs_core::{Batch, Checkpoint, DocumentWrite, EventId, EventStore, GlobalPosition, ReadModel, StoreId};
+use cqrs_core::{
+    Batch, Checkpoint, DocumentWrite, EventId, EventStore, GlobalPosition, ParkedDocuments, ReadModel, ReadModelError,
+    StoreId,
+};
 
 use super::cache::Cache;
+use super::letters::{Failures, Letters};
 use super::owner::{Owner, Standing, event_at};
-use crate::batch::{FoldFailure, Folded, Planned};
+use crate::batch::{FoldFailure, Folded, Plan, Planned, Skipped, Stored, Writes};
 use crate::error::ProjectionError;
+use crate::error_policy::Judge;
 
 /// How far the frontier may run ahead of the stored checkpoint while no document changes: what is read again at most after
 /// a restart.
@@ -23,7 +28,9 @@ pub(crate) struct Writer {
     store_id: StoreId,
     /// Where the stored checkpoint stands.
     stored: GlobalPosition,
+    stored_event: Option<EventId>,
     cache: Cache,
+    letters: Letters,
 }
 
 impl Writer {
@@ -33,8 +40,10 @@ impl Writer {
         owner: Owner,
         standing: &Standing,
         cache: Cache,
+        letters: Letters,
     ) -> Self {
-        Self { store, model, owner, store_id: standing.head.store_id, stored: standing.position, cache }
+        let Standing { head, position: stored, event: stored_event } = *standing;
+        Self { store, model, owner, store_id: head.store_id, stored, stored_event, cache, letters }
     }
 
     /// Where the stored checkpoint stands.
@@ -42,24 +51,54 @@ impl Writer {
         self.stored
     }
 
-    /// Folds a page and writes what came of it. `scanned_to` is how far the log was read. When an event fails, everything
-    /// before it is written nevertheless.
-    pub(crate) async fn write(&mut self, planned: Planned, scanned_to: GlobalPosition) -> Result<(), ProjectionError> {
-        let Planned { mut plan, mut failed } = planned;
-        self.load(plan.keys()).await?;
+    /// What is parked.
+    pub(crate) const fn parked(&self) -> &ParkedDocuments {
+        self.letters.parked()
+    }
+
+    pub(super) const fn letters(&self) -> &Letters {
+        &self.letters
+    }
+
+    pub(super) const fn letters_mut(&mut self) -> &mut Letters {
+        &mut self.letters
+    }
+
+    pub(super) fn log(&self) -> Arc<dyn EventStore> {
+        Arc::clone(&self.store)
+    }
+
+    /// The documents that were loaded.
+    pub(super) const fn cached(&self) -> &Stored {
+        self.cache.documents()
+    }
+
+    /// Folds a page and writes what came of it. `scanned_to` is how far the log was read. What the judge lets become dead letters
+    /// is kept before the checkpoint passes it. When an event fails otherwise, everything before it is written nevertheless.
+    pub(crate) async fn write(
+        &mut self,
+        planned: Planned,
+        scanned_to: GlobalPosition,
+        judge: &Judge,
+    ) -> Result<(), ProjectionError> {
+        let Planned { mut plan, mut failed, mut skipped } = planned;
+        let mut failures = Failures::new();
         let writes = loop {
-            match plan.fold(self.cache.documents()) {
-                Ok(Folded::Writes(writes)) => break writes,
-                Ok(Folded::Needs(keys)) => self.load(&keys).await?,
-                Err(FoldFailure { position, error }) => {
-                    plan = plan.before(position);
-                    failed = Some(*error);
+            match self.fold(&*plan).await? {
+                Ok(writes) => break writes,
+                Err(met) => {
+                    if let Some(FoldFailure { position, error }) = self.park(met, judge, &mut failures) {
+                        plan = plan.before(position);
+                        skipped.retain(|skipped| skipped.event.position < position);
+                        failed = Some(*error);
+                    }
                 }
             }
         };
         let last = plan.last();
+        let changes = !writes.documents.is_empty() || !writes.letters.is_empty() || !skipped.is_empty();
         match last {
-            Some(last) if !writes.is_empty() => self.apply(writes, last).await?,
+            Some(last) if changes => self.write_all(&*plan, writes, &skipped, last, judge, failures).await?,
             _ if failed.is_none() => self.settle(last, scanned_to).await?,
             _ => {}
         }
@@ -72,7 +111,92 @@ impl Writer {
         }
     }
 
-    async fn load(&mut self, keys: &[String]) -> Result<(), ProjectionError> {
+    /// Parks the documents that the judge lets be. Gives the first other failure back.
+    fn park(&mut self, met: Vec<FoldFailure>, judge: &Judge, failures: &mut Failures) -> Option<FoldFailure> {
+        let mut first: Option<FoldFailure> = None;
+        for failure in met {
+            if let Some(document) = failure.error.document()
+                && let Some(letter) = judge.dead_letter(&failure.error)
+            {
+                self.letters.park(document, failure.position);
+                failures.insert(document.to_owned(), (failure.position, letter));
+            } else if first.as_ref().is_none_or(|first| failure.position < first.position) {
+                first = Some(failure);
+            }
+        }
+        first
+    }
+
+    /// Letters first, then documents and checkpoint. A document that the read model refuses is parked in its turn.
+    async fn write_all(
+        &mut self,
+        plan: &dyn Plan,
+        mut writes: Writes,
+        skipped: &[Skipped],
+        last: (GlobalPosition, EventId),
+        judge: &Judge,
+        mut failures: Failures,
+    ) -> Result<(), ProjectionError> {
+        loop {
+            self.letters.keep(skipped, &writes.letters, &failures).await?;
+            let error = match self.apply(writes.documents, last).await {
+                Err(error @ ProjectionError::ReadModel(ReadModelError::Rejected { .. })) => error,
+                done => return done,
+            };
+            let (Some(document), Some(letter)) = (error.document(), judge.dead_letter(&error)) else {
+                return Err(error);
+            };
+            // What was written of the batch, only the read model knows.
+            self.cache.clear();
+            let parked = self.letters.parked().clone();
+            let Some(position) = self.first_refused(plan, document, &parked).await? else {
+                return Err(error);
+            };
+            self.letters.park(document, position);
+            failures.insert(document.to_owned(), (position, letter));
+            let folded = self.fold(plan).await?;
+            writes = folded.map_err(|mut met| met.pop().map_or(ProjectionError::Aborted, |failure| *failure.error))?;
+        }
+    }
+
+    /// Folds a plan with the documents that it needs, those that are parked left out.
+    async fn fold(&mut self, plan: &dyn Plan) -> Result<Result<Writes, Vec<FoldFailure>>, ProjectionError> {
+        self.load(plan.keys()).await?;
+        loop {
+            match plan.fold(self.cache.documents(), self.letters.parked()) {
+                Ok(Folded::Needs(keys)) => self.load(&keys).await?,
+                Ok(Folded::Writes(writes)) => return Ok(Ok(writes)),
+                Err(met) => return Ok(Err(met)),
+            }
+        }
+    }
+
+    /// The same as if these documents were parked, and no others; of several failures it gives one.
+    pub(super) async fn fold_once(
+        &mut self,
+        plan: &dyn Plan,
+        parked: &ParkedDocuments,
+    ) -> Result<Result<Writes, FoldFailure>, ProjectionError> {
+        let known = std::mem::replace(self.letters.parked_mut(), parked.clone());
+        let folded = self.fold(plan).await;
+        *self.letters.parked_mut() = known;
+        Ok(folded?.map_err(|mut met| met.swap_remove(0)))
+    }
+
+    /// The document is loaded again when it is needed.
+    pub(super) fn reload(&mut self, document: &str) {
+        self.cache.forget(document);
+    }
+
+    /// Writes documents where the checkpoint stands, which stays there.
+    pub(super) async fn stay(&mut self, documents: Vec<DocumentWrite>) -> Result<(), ProjectionError> {
+        match documents.is_empty() {
+            true => Ok(()),
+            false => self.write_batch(documents, self.stored, self.stored_event).await,
+        }
+    }
+
+    pub(super) async fn load(&mut self, keys: &[String]) -> Result<(), ProjectionError> {
         let missing = self.cache.missing(keys);
         if !missing.is_empty() {
             let documents = self.model.load(&self.owner.target, &missing).await?;
@@ -117,16 +241,25 @@ impl Writer {
         documents: Vec<DocumentWrite>,
         (position, event): (GlobalPosition, EventId),
     ) -> Result<(), ProjectionError> {
+        self.write_batch(documents, position, Some(event)).await
+    }
+
+    async fn write_batch(
+        &mut self,
+        documents: Vec<DocumentWrite>,
+        position: GlobalPosition,
+        event_id: Option<EventId>,
+    ) -> Result<(), ProjectionError> {
         let checkpoint = Checkpoint {
             store_id: self.store_id,
             position,
-            event_id: Some(event),
+            event_id,
             generation: self.owner.target.generation,
             token: self.owner.token,
         };
         self.cache.written(&documents);
         self.model.apply(&self.owner.target, Batch { from: self.stored, documents, checkpoint }).await?;
-        self.stored = position;
+        (self.stored, self.stored_event) = (position, event_id);
         Ok(())
     }
 }

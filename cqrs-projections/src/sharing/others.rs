@@ -32,6 +32,10 @@ pub(crate) async fn look_at_others(projection: &Projection) -> Result<(), ReadMo
     if of_others.is_empty() {
         return Ok(());
     }
+    // This process may have no runner to find out that the sink is back.
+    let Some(_permit) = projection.breaker.try_admit() else {
+        return Ok(());
+    };
     let live = projection.model.live(&projection.name).await?;
     let Some(LiveGeneration { generation, .. }) = live.filter(|live| live.partitions == projection.count) else {
         return Ok(());

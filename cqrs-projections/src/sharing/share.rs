@@ -70,9 +70,13 @@ impl Share {
 
     /// Whether the live generation is one that this process can write. Joins when it is, leaves when it is no longer.
     async fn fits(&mut self) -> bool {
-        let Projection { name, model, count, .. } = &*self.projection;
+        let Projection { name, model, count, breaker, .. } = &*self.projection;
+        let permit = breaker.try_admit();
         if let Some(generation) = self.joined {
             let joined = LiveGeneration { generation, partitions: *count };
+            if permit.is_none() {
+                return true;
+            }
             match self.answer(model.live(name)).await {
                 Ok(Some(live)) if live == joined => return true,
                 // Only what is there and does not fit is a reason to leave.
@@ -80,7 +84,9 @@ impl Share {
                 Ok(_) => {}
             }
         }
-        match self.answer(model.open(name, *count)).await {
+        let opened = self.answer(model.open(name, *count)).await;
+        drop(permit);
+        match opened {
             Ok(generation) => {
                 self.failures = 0;
                 self.joined = Some(generation);
@@ -114,7 +120,7 @@ impl Share {
         let error = ProjectionError::ReadModel(error);
         let retry = match self.projection.policy.decide(&error, self.failures) {
             ErrorDecision::Retry { after } => Some(after),
-            ErrorDecision::Stop => None,
+            ErrorDecision::DeadLetter | ErrorDecision::Stop => None,
         };
         tracing::warn!(projection = %self.projection.name, %error, "the read model cannot be opened");
         self.projection.unopened(&error, self.failures, retry);

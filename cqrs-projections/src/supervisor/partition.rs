@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cqrs_core::{Generation, GlobalPosition, MemberId};
-use tokio::sync::watch;
+use cqrs_core::{Generation, GlobalPosition, MemberId, ParkedDocuments};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::progress::Progress;
+use super::progress::{Parked, Progress};
 use super::projection::Projection;
 use super::status::{PartitionOwner, PartitionStatus, ProjectionState, StopReason};
 use crate::error::ProjectionError;
@@ -28,6 +28,8 @@ pub(crate) enum Ending {
 pub(crate) struct Partition {
     pub(crate) number: u16,
     pub(crate) progress: watch::Sender<Progress>,
+    /// Something may have been marked for replay.
+    pub(crate) replays: Notify,
     tenure: watch::Sender<Tenure>,
 }
 
@@ -67,7 +69,12 @@ impl RunnerTask {
 
 impl Partition {
     pub(super) fn new(number: u16, tenure: Tenure) -> Self {
-        Self { number, progress: watch::Sender::new(Progress::new()), tenure: watch::Sender::new(tenure) }
+        Self {
+            number,
+            progress: watch::Sender::new(Progress::new()),
+            replays: Notify::new(),
+            tenure: watch::Sender::new(tenure),
+        }
     }
 
     /// Waits until the runner has tried to start once, if it has anything to start.
@@ -124,12 +131,19 @@ impl Partition {
             error: now.error,
             attempts: now.attempts,
             retries: now.retries,
+            parked: if self.is_mine() { now.parked.documents } else { 0 },
         }
     }
 
     pub(crate) fn started(&self, generation: Generation, standing: &Standing) {
         let (position, head) = (standing.position, standing.head.position);
         self.progress.send_modify(|now| now.started(generation, position, head));
+    }
+
+    /// So much is parked.
+    pub(crate) fn parked(&self, parked: &ParkedDocuments) {
+        let now = Parked { documents: parked.documents.len() as u64, without_document: parked.without_document };
+        self.progress.send_if_modified(|progress| std::mem::replace(&mut progress.parked, now) != now);
     }
 
     pub(crate) fn stored(&self, position: GlobalPosition) {

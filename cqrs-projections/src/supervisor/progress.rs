@@ -20,8 +20,18 @@ pub(crate) struct Progress {
     /// Failures that were followed by another attempt, in all.
     pub(crate) retries: u64,
     pub(crate) rate: Rate,
+    pub(crate) parked: Parked,
     /// Whether the runner may be about to write.
     pub(crate) working: bool,
+}
+
+/// What the owner of a partition knows of its dead letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Parked {
+    /// Documents that are parked.
+    pub(crate) documents: u64,
+    /// Letters without document, some of which may have been discarded since.
+    pub(crate) without_document: u64,
 }
 
 impl Progress {
@@ -35,6 +45,7 @@ impl Progress {
             attempts: 0,
             retries: 0,
             rate: Rate::default(),
+            parked: Parked::default(),
             working: false,
         }
     }

@@ -7,21 +7,33 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cqrs_core::{
-    EventStore, Generation, GlobalPosition, Head, MemberId, Partitions, ProjectionName, ReadModel, Target,
+    DeadLetterCount, DeadLetterStore, EventStore, Generation, GlobalPosition, Head, MemberId, Partitions,
+    ProjectionName, ReadModel, Target,
 };
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 
 use super::lag;
 use super::partition::{Ending, Partition, RunnerTask};
+use super::replays::watch_replays;
 use super::status::{ProjectionState, ProjectionStatus, StopReason};
 use crate::batch::Fold;
+use crate::breaker::{Breaker, CircuitBreaker, WatchedModel};
 use crate::error::ProjectionError;
 use crate::error_policy::ErrorPolicy;
 use crate::sharing::{Share, Sharing, Tenure, follow_others, look_at_others};
 
 /// How long a status waits for what the store or the sink is to tell.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
+
+/// What all projections have in common that are started together.
+pub(crate) struct Common {
+    pub(crate) store: Arc<dyn EventStore>,
+    pub(crate) policy: Arc<dyn ErrorPolicy>,
+    pub(crate) letters: Option<Arc<dyn DeadLetterStore>>,
+    pub(crate) breaker: CircuitBreaker,
+    pub(crate) sharing: Option<Sharing>,
+}
 
 pub(crate) struct Projection {
     pub(crate) name: ProjectionName,
@@ -31,6 +43,12 @@ pub(crate) struct Projection {
     pub(crate) model: Arc<dyn ReadModel>,
     pub(crate) policy: Arc<dyn ErrorPolicy>,
     pub(crate) partitions: Vec<Arc<Partition>>,
+    /// Where dead letters are kept; `None` when there are to be none.
+    pub(crate) letters: Option<Arc<dyn DeadLetterStore>>,
+    /// Whether the read model answers.
+    pub(crate) breaker: Arc<Breaker>,
+    /// Dead letters may have been marked for replay.
+    pub(crate) marked: Notify,
     /// With whom the partitions are shared; `None` when all are this process's.
     pub(crate) sharing: Option<Sharing>,
     /// Where they are shared: the live generation that was opened, who writes which partition as far as was seen, and
@@ -56,6 +74,7 @@ struct Tasks {
     runners: Vec<Option<RunnerTask>>,
     rebuild: Option<RebuildTask>,
     share: Option<ShareTask>,
+    replays: Option<AbortOnDrop>,
     closed: bool,
 }
 
@@ -64,6 +83,16 @@ struct ShareTask {
     stop: watch::Sender<bool>,
     share: JoinHandle<()>,
     follow_others: JoinHandle<()>,
+}
+
+/// A task that ends with it.
+#[derive(Debug)]
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 #[derive(Debug)]
@@ -77,21 +106,24 @@ impl Projection {
         name: ProjectionName,
         fold: Arc<dyn Fold>,
         count: Partitions,
-        store: Arc<dyn EventStore>,
         model: Arc<dyn ReadModel>,
-        policy: Arc<dyn ErrorPolicy>,
-        sharing: Option<Sharing>,
+        common: &Common,
     ) -> Self {
+        let Common { store, policy, letters, breaker, sharing } = common;
         let tenure = if sharing.is_some() { Tenure::None } else { Tenure::Always };
+        let breaker = Arc::new(Breaker::new(*breaker));
         Self {
             name,
             fold,
             count,
-            store,
-            model,
-            policy,
+            store: Arc::clone(store),
+            model: Arc::new(WatchedModel::new(model, Arc::clone(&breaker))),
+            policy: Arc::clone(policy),
             partitions: count.all().map(|number| Arc::new(Partition::new(number, tenure))).collect(),
-            sharing,
+            letters: letters.clone(),
+            breaker,
+            marked: Notify::new(),
+            sharing: sharing.clone(),
             live: watch::Sender::default(),
             holders: watch::Sender::default(),
             looked: watch::Sender::default(),
@@ -110,6 +142,9 @@ impl Projection {
 
     /// Starts the runners, or the sharing that starts them.
     pub(crate) fn start(self: &Arc<Self>) {
+        if self.letters.is_some() {
+            self.tasks().replays = Some(AbortOnDrop(tokio::spawn(watch_replays(Arc::clone(self)))));
+        }
         let Some(sharing) = &self.sharing else {
             return self.resume();
         };
@@ -183,6 +218,7 @@ impl Projection {
         let rebuild = {
             let mut tasks = self.tasks();
             tasks.closed = true;
+            tasks.replays = None;
             tasks.rebuild.take()
         };
         if let Some(rebuild) = rebuild {
@@ -204,6 +240,7 @@ impl Projection {
     pub(crate) fn close(&self) {
         let mut tasks = self.tasks();
         tasks.closed = true;
+        tasks.replays = None;
         if let Some(rebuild) = tasks.rebuild.take() {
             rebuild.abort.abort();
         }
@@ -245,7 +282,15 @@ impl Projection {
         let mut partitions: Vec<_> = self.partitions.iter().map(of).collect();
         let _ = tokio::time::timeout(LOOK, lag::measure(&*self.store, head, &mut partitions)).await;
         let head = head.map(|head| head.position);
-        ProjectionStatus::new(self.name.clone(), partitions, head, self.rebuilding.load(Ordering::Relaxed))
+        let (rebuilding, letters) = (self.rebuilding.load(Ordering::Relaxed), self.dead_letters().await);
+        ProjectionStatus::new(self.name.clone(), partitions, head, rebuilding, self.breaker.state(), letters)
+    }
+
+    /// How many dead letters of the live generation wait; `None` where it cannot be found out.
+    pub(super) async fn dead_letters(&self) -> Option<DeadLetterCount> {
+        let store = self.letters.as_ref()?;
+        let generation = self.generation()?;
+        tokio::time::timeout(LOOK, store.count(&self.name, generation)).await.ok()?.ok()
     }
 
     /// There is nothing to run as long as the read model does not open.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use cqrs_core::{Generation, GlobalPosition, MemberId, ProjectionName};
+use cqrs_core::{DeadLetterCount, Generation, GlobalPosition, MemberId, ProjectionName};
 
+use crate::breaker::CircuitState;
 use crate::error::ProjectionError;
 
 /// What a projection, or one of its partitions, is doing.
@@ -83,6 +84,11 @@ pub struct ProjectionStatus {
     pub attempts: u32,
     /// Failures that were followed by another attempt, since this process started.
     pub retries: u64,
+    /// Dead letters that wait in the live generation; `None` without a [store](crate::Projections::dead_letters) of them, or when
+    /// it did not say.
+    pub dead_letters: Option<DeadLetterCount>,
+    /// Whether this process uses the read model, or waits because it is away.
+    pub circuit: CircuitState,
     /// Whether a rebuild is running in this process.
     pub rebuilding: bool,
     /// Each partition, in order.
@@ -130,6 +136,8 @@ pub struct PartitionStatus {
     pub attempts: u32,
     /// Failures that were followed by another attempt, since this process started.
     pub retries: u64,
+    /// Documents that wait with dead letters; 0 where another process writes it.
+    pub parked: u64,
 }
 
 impl ProjectionStatus {
@@ -138,6 +146,8 @@ impl ProjectionStatus {
         partitions: Vec<PartitionStatus>,
         head: Option<GlobalPosition>,
         rebuilding: bool,
+        circuit: CircuitState,
+        dead_letters: Option<DeadLetterCount>,
     ) -> Self {
         let worst = partitions.iter().rev().max_by_key(|one| (one.state.weight(), one.error.is_some()));
         Self {
@@ -152,6 +162,8 @@ impl ProjectionStatus {
             error: worst.and_then(|worst| worst.error.clone()),
             attempts: partitions.iter().map(|one| one.attempts).max().unwrap_or(0),
             retries: partitions.iter().map(|one| one.retries).sum(),
+            dead_letters,
+            circuit,
             rebuilding,
             partitions,
         }

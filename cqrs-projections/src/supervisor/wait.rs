@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cqrs_core::{GlobalPosition, ProjectionName, ReadModelError};
+use cqrs_core::{DeadLetterCount, GlobalPosition, ProjectionName, ReadModelError};
 
 use super::partition::Partition;
+use super::progress::Parked;
 use super::projection::Projection;
 use super::status::{ProjectionState, StopReason};
 use crate::error::ProjectionError;
@@ -51,6 +52,24 @@ pub enum WaitError {
     },
 }
 
+/// What was reached: everything up to the position is in the documents, but for dead letters.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Reached {
+    /// The projections that have dead letters, whatever their positions: some of their documents may not reflect all events.
+    /// [`DeadLetters::list`](crate::DeadLetters::list) tells which.
+    pub dead_letters: Vec<DeadLettersOf>,
+}
+
+/// The dead letters of a projection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLettersOf {
+    /// Its name.
+    pub name: ProjectionName,
+    /// How many wait.
+    pub count: DeadLetterCount,
+}
+
 /// A projection that is behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lagging {
@@ -69,7 +88,7 @@ pub(super) async fn wait_for(
     projections: impl Iterator<Item = &Arc<Projection>> + Clone,
     position: GlobalPosition,
     timeout: Duration,
-) -> Result<(), WaitError> {
+) -> Result<Reached, WaitError> {
     // As long as somebody waits, the partitions of other processes are looked at.
     let _waiting: Vec<_> = projections.clone().map(Waiting::new).collect();
     let each = projections.clone().flat_map(|one| one.partitions.iter().map(move |part| reached(one, part, position)));
@@ -78,7 +97,31 @@ pub(super) async fn wait_for(
         let behind = projections.map(|one| Lagging { name: one.name.clone(), at: one.position() });
         return Err(WaitError::Timeout { position, lagging: behind.filter(|one| one.at < position).collect() });
     };
-    reached.map(drop)
+    reached?;
+    let with_letters = projections.filter(|projection| may_have_letters(projection)).map(|one| async move {
+        let count = one.dead_letters().await.unwrap_or_else(|| known_letters(one));
+        (count != DeadLetterCount::default()).then(|| DeadLettersOf { name: one.name.clone(), count })
+    });
+    Ok(Reached { dead_letters: futures::future::join_all(with_letters).await.into_iter().flatten().collect() })
+}
+
+/// Whether the store of dead letters must be asked: mostly this process knows that there are none.
+fn may_have_letters(projection: &Projection) -> bool {
+    let known = |partition: &Partition| partition.is_mine() && partition.progress.borrow().parked == Parked::default();
+    projection.letters.is_some() && !projection.partitions.iter().all(|partition| known(partition))
+}
+
+/// What this process knows of those that it writes.
+fn known_letters(projection: &Projection) -> DeadLetterCount {
+    let mut count = DeadLetterCount::default();
+    for partition in projection.partitions.iter().filter(|partition| partition.is_mine()) {
+        let Parked { documents, without_document } = partition.progress.borrow().parked;
+        count.documents += documents;
+        // At least the first one of each.
+        count.letters += documents;
+        count.without_document += without_document;
+    }
+    count
 }
 
 /// Waits until a search finds all up to a position. Of many who wait at the same time, one has the read model make it so for

@@ -9,6 +9,7 @@ mod generations;
 mod hidden;
 mod highlights;
 mod http;
+mod letters;
 mod overload;
 mod place;
 mod running;

@@ -15,23 +15,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::place::Place;
 
-const SOON: Duration = Duration::from_secs(30);
+pub const SOON: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
 #[event(domain = "course")]
-enum CourseEvent {
+pub enum CourseEvent {
     Created { title: String, price: i64 },
     Repriced { price: i64 },
     Withdrawn,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Course {
-    title: String,
-    price: i64,
+pub struct Course {
+    pub title: String,
+    pub price: i64,
 }
 
-struct Catalogue;
+pub struct Catalogue;
 
 impl Projector for Catalogue {
     type Event = CourseEvent;
@@ -55,7 +55,7 @@ impl Projector for Catalogue {
     }
 }
 
-async fn append(store: &InMemoryEventStore, course: u32, events: &[CourseEvent]) -> GlobalPosition {
+pub async fn append(store: &InMemoryEventStore, course: u32, events: &[CourseEvent]) -> GlobalPosition {
     let stream = StreamName::of("course", &course).unwrap();
     let events = events.iter().map(|event| NewEvent::encode(stream.clone(), event).unwrap()).collect();
     store.append(Append::new(events)).await.unwrap().position

@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex};
 use cqrs_core::Failure;
 use tokio::sync::watch;
 
+mod letters;
 mod sink;
 mod store;
 
+pub use letters::FaultyLetters;
 pub use sink::FaultySink;
 pub use store::FaultyStore;
 

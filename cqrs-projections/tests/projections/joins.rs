@@ -1,7 +1,13 @@
-use cqrs_core::in_memory::{InMemoryEventStore, InMemoryReadModel};
-use cqrs_core::{Documents, EventStore, lookup_key};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cqrs_core::in_memory::{InMemoryDeadLetterStore, InMemoryEventStore, InMemoryReadModel};
+use cqrs_core::{Documents, EventStore, Recorded, lookup_key};
 use cqrs_projections::testing::given_join;
-use cqrs_projections::{ProjectionError, ProjectionState, Projections, StopReason, WaitError};
+use cqrs_projections::{
+    DeadLetterPermanent, JoinProjector, Lookups, ProjectError, ProjectionError, ProjectionState, Projections, Replay,
+    StopReason, WaitError,
+};
 
 use crate::clubs::ClubEvent::{Closed, Named};
 use crate::clubs::MemberEvent::{Joined, Left, Spoke};
@@ -124,4 +130,89 @@ async fn a_batch_that_is_torn_is_folded_again_with_the_lookups_of_before() {
         assert_eq!(documents(&sink.inner(), NAME).await, oracle(&store).await, "{names} names");
         running.stop().await;
     }
+}
+
+/// Refuses what members say, until it is mended.
+struct Deaf(Arc<AtomicBool>);
+
+impl JoinProjector for Deaf {
+    type Event = Happening;
+    type Lookup = Club;
+    type Document = crate::clubs::Member;
+
+    fn lookups(&self, event: &Recorded<Happening>, to: &mut Vec<String>) {
+        Members(1).lookups(event, to);
+    }
+
+    fn look_up(
+        &self,
+        event: &Recorded<Happening>,
+        key: &str,
+        club: Option<Club>,
+    ) -> Result<Option<Club>, ProjectError> {
+        Members(1).look_up(event, key, club)
+    }
+
+    fn route(&self, event: &Recorded<Happening>, clubs: &Lookups<'_, Club>, to: &mut Vec<String>) {
+        Members(1).route(event, clubs, to);
+    }
+
+    fn project(
+        &self,
+        event: &Recorded<Happening>,
+        key: &str,
+        document: Option<crate::clubs::Member>,
+        clubs: &Lookups<'_, Club>,
+    ) -> Result<Option<crate::clubs::Member>, ProjectError> {
+        match &event.event {
+            Happening::Member(Spoke { .. }) if !self.0.load(Ordering::Relaxed) => Err(ProjectError::new("what?")),
+            _ => Members(1).project(event, key, document, clubs),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_joined_document_that_refuses_an_event_waits_and_goes_on_with_the_lookups_as_they_are() {
+    let (store, sink, mended) = (InMemoryEventStore::new(), InMemoryReadModel::new(), Arc::new(AtomicBool::new(false)));
+    let running = Projections::new(store.clone())
+        .add_join(NAME, Deaf(Arc::clone(&mended)), sink.clone())
+        .dead_letters(InMemoryDeadLetterStore::new())
+        .error_policy(DeadLetterPermanent::default())
+        .start()
+        .await
+        .unwrap();
+    let events = [joined("a", "red"), joined("b", "red"), spoke("a"), named("red", "Reds"), left("b", "red")];
+    let last = append(&store, events.map(happened).into()).await;
+    let reached = running.wait_for(last, LONG).await.unwrap();
+    let count = reached.dead_letters[0].count;
+    assert_eq!((count.documents, count.letters), (1, 2), "the name of the club follows");
+    let found = Documents::<crate::clubs::Member>::new(sink.clone(), NAME).unwrap();
+    let right = oracle(&store).await;
+    assert_eq!(found.get("b").await.unwrap(), right.get("b").cloned());
+    assert_eq!(found.get("a").await.unwrap(), Some(member(&["red"], &[(1, &[None])])));
+
+    mended.store(true, Ordering::Relaxed);
+    running.dead_letters(NAME).unwrap().replay(Replay::All).await.unwrap();
+    // The club has its name by now.
+    let expected = member(&["red"], &[(1, &[None]), (3, &[Some("Reds")]), (4, &[Some("Reds")])]);
+    crate::ledger::until("a is replayed", || async { found.get("a").await.unwrap().as_ref() == Some(&expected) }).await;
+    let last = append(&store, vec![happened(named("red", "Scarlet"))]).await;
+    running.wait_for(last, LONG).await.unwrap();
+    assert_eq!(found.get("a").await.unwrap().map(|a| a.seen.len()), Some(4));
+}
+
+#[tokio::test]
+async fn a_lookup_that_cannot_be_folded_stops_the_projection_whatever_becomes_a_dead_letter_else() {
+    let (store, sink) = (InMemoryEventStore::new(), InMemoryReadModel::new());
+    let running = Projections::new(store.clone())
+        .add_join(NAME, Members(1), sink)
+        .dead_letters(InMemoryDeadLetterStore::new())
+        .error_policy(DeadLetterPermanent::default().events_too())
+        .start()
+        .await
+        .unwrap();
+    let last = append(&store, vec![happened(joined("a", "red")), happened(named("red", "nameless"))]).await;
+    let waited = running.wait_for(last, LONG).await;
+    let Err(WaitError::Stopped { source: Some(error), .. }) = waited else { panic!("{waited:?}") };
+    assert!(error.document().is_none() && error.to_string().contains("red"), "{error:?}");
 }

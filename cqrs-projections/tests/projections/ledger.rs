@@ -53,20 +53,27 @@ impl Projector for Sheets {
         key: &str,
         document: Option<Sheet>,
     ) -> Result<Option<Sheet>, ProjectError> {
-        let mut sheet = document.unwrap_or_default();
-        let amount = match &event.event {
-            LedgerEvent::Paid { amount: 13, .. } => return Err(ProjectError::new("13 is refused")),
-            LedgerEvent::Paid { amount, .. } => *amount,
-            LedgerEvent::Moved { from, to, .. } if from == to => 0,
-            LedgerEvent::Moved { from, amount, .. } if from == key => -amount,
-            LedgerEvent::Moved { amount, .. } => *amount,
-            LedgerEvent::Closed { .. } => return Ok(None),
-        };
-        sheet.balance += amount;
-        sheet.events += 1;
-        sheet.trail = sheet.trail.wrapping_mul(31).wrapping_add(amount);
-        Ok(Some(sheet))
+        match &event.event {
+            LedgerEvent::Paid { amount: 13, .. } => Err(ProjectError::new("13 is refused")),
+            event => Ok(after(event, key, document)),
+        }
     }
+}
+
+/// The sheet after an event.
+pub fn after(event: &LedgerEvent, key: &str, document: Option<Sheet>) -> Option<Sheet> {
+    let mut sheet = document.unwrap_or_default();
+    let amount = match event {
+        LedgerEvent::Paid { amount, .. } => *amount,
+        LedgerEvent::Moved { from, to, .. } if from == to => 0,
+        LedgerEvent::Moved { from, amount, .. } if from == key => -amount,
+        LedgerEvent::Moved { amount, .. } => *amount,
+        LedgerEvent::Closed { .. } => return None,
+    };
+    sheet.balance += amount;
+    sheet.events += 1;
+    sheet.trail = sheet.trail.wrapping_mul(31).wrapping_add(amount);
+    Some(sheet)
 }
 
 /// The same documents, spread over so many partitions.

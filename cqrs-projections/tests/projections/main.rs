@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
 mod as_of;
+mod breaking;
 mod clubs;
 mod comparing;
 mod crashes;
@@ -10,6 +11,7 @@ mod enriching;
 mod faulty;
 mod joins;
 mod ledger;
+mod letters;
 mod ownership;
 mod partitions;
 mod reacting;

@@ -7,7 +7,7 @@ use crate::ledger::{LONG, Sheets, append_some, documents, oracle, quick};
 
 const NAME: &str = "sheets";
 
-fn fenced(waited: Result<(), WaitError>) -> bool {
+fn fenced(waited: Result<cqrs_projections::Reached, WaitError>) -> bool {
     let Err(WaitError::Stopped { source: Some(ProjectionError::ReadModel(error)), .. }) = waited else {
         return false;
     };

@@ -23,6 +23,7 @@ pub async fn a_letter_comes_back_as_it_was_kept(store: Store) {
     let causes = [
         DeadLetterCause::Projector,
         DeadLetterCause::ReadModel,
+        DeadLetterCause::Enrichment,
         DeadLetterCause::Document,
         DeadLetterCause::Event,
         DeadLetterCause::Routing,

@@ -65,7 +65,7 @@ fn a_transient_error_is_retried_for_ever_and_ever_more_slowly() {
     assert!((20..=40).contains(&waits.next().unwrap()));
     assert!((40..=80).contains(&waits.next().unwrap()));
     assert_eq!(waits.next(), Some(80));
-    assert_eq!(failures(1_000).attempts(), 1_000);
+    assert_eq!(failures(1_000).attempts().count(), 1_000);
     assert_eq!(wait(&failures(1_000)).as_millis(), 80);
 }
 
@@ -77,11 +77,20 @@ fn a_retry_starts_again_from_the_checkpoint() {
 #[test]
 fn only_a_written_page_ends_a_row_of_failures() {
     let started = after([transient(), Outcome::Waited, Outcome::Started { behind: true }]);
-    assert_eq!(started.attempts(), 1);
+    assert_eq!(started.attempts().count(), 1);
     let advanced =
         after([transient(), Outcome::Waited, Outcome::Started { behind: true }, Outcome::Advanced { more: true }]);
-    assert_eq!(advanced.attempts(), 0);
+    assert_eq!(advanced.attempts().count(), 0);
     assert!(advanced.error().is_some(), "the last error can still be seen");
+}
+
+#[test]
+fn a_replay_is_no_progress_of_the_log() {
+    for behind in [true, false] {
+        let replayed = after([transient(), Outcome::Waited, Outcome::Started { behind }, Outcome::Replayed]);
+        assert_eq!(replayed.attempts().count(), 1);
+        assert_eq!(replayed.state(), if behind { CATCHING_UP } else { State::Live });
+    }
 }
 
 #[test]
@@ -170,7 +179,7 @@ fn without_the_lease_it_waits_whatever_it_was_doing() {
     ];
     for before in doing {
         let machine = run(leased_and(before), [Outcome::LeaseLost]);
-        assert_eq!((machine.state(), machine.attempts()), (State::Waiting, 0));
+        assert_eq!((machine.state(), machine.attempts().count()), (State::Waiting, 0));
         assert_eq!(run(machine, [Outcome::Leased]).state(), State::Starting, "and starts anew when it gets it again");
     }
     let stopped =

@@ -9,11 +9,15 @@ use cqrs_core::{
 
 use super::{Fault, Faults};
 
+type Refused = fn(&DocumentWrite) -> bool;
+
 /// A read model in memory that fails when it is told to. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct FaultySink {
     inner: Arc<Mutex<InMemoryReadModel>>,
     pub faults: Faults,
+    /// Which documents it does not take.
+    refused: Arc<Mutex<Option<Refused>>>,
     /// The generation that does not fit any more.
     unfit: Arc<Mutex<Option<Generation>>>,
 }
@@ -35,6 +39,16 @@ impl FaultySink {
     /// Everything in it is gone.
     pub fn lose_all(&self) {
         *self.inner.lock().unwrap() = InMemoryReadModel::new();
+    }
+
+    /// Documents of this kind are refused from now on.
+    pub fn refuse(&self, refused: Refused) {
+        *self.refused.lock().unwrap() = Some(refused);
+    }
+
+    /// All documents are taken.
+    pub fn take_all(&self) {
+        *self.refused.lock().unwrap() = None;
     }
 
     pub fn unfit(&self, generation: Generation) {
@@ -119,6 +133,11 @@ impl ReadModel for FaultySink {
         // Calls on the first generation and on those that rebuilds fill can be told apart.
         let operation = if target.generation == Generation::FIRST { "apply" } else { "fill" };
         let inner = self.inner();
+        if let Some(refused) = *self.refused.lock().unwrap()
+            && let Some(write) = batch.documents.iter().find(|write| refused(write))
+        {
+            return Err(ReadModelError::Rejected { key: write.key.clone(), reason: "not of this kind".to_owned() });
+        }
         match self.faults.draw(operation).await {
             Fault::None => {
                 inner.apply(target, batch).await?;
