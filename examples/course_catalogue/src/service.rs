@@ -79,6 +79,6 @@ impl Service {
 
     /// Waits until queries show what was written up to a position.
     pub async fn wait_for(&self, position: GlobalPosition) -> Result<(), WaitError> {
-        self.running.wait_for(position, CATCH_UP).await
+        self.running.wait_for(position, CATCH_UP).await.map(drop)
     }
 }
