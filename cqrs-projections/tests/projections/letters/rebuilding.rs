@@ -98,3 +98,47 @@ async fn a_rebuild_that_fails_on_the_way_comes_to_the_same_letters() {
         world.assert_right().await;
     }
 }
+
+#[tokio::test]
+async fn a_rebuild_with_parked_documents_is_compared_as_any_other() {
+    for partitions in [1, 3] {
+        let world = World::of(partitions, [13]);
+        let running = world.start().await;
+        append_some(&world.store, 0..5).await;
+        append(&world.store, vec![paid("a", 13), paid("b", 13)]).await;
+        let last = append_some(&world.store, 5..10).await;
+        reach(&running, last).await;
+        let same = running.rebuild(super::NAME).batch(4).compare().await.unwrap().differences.unwrap();
+        assert_eq!((same.changed, same.removed, same.added), (0, 0, 0), "{same}");
+
+        world.projector.flaws.mend(13);
+        let mended = running.rebuild(super::NAME).batch(4).compare().await.unwrap().differences.unwrap();
+        assert_eq!((mended.changed, mended.removed), (2, 0), "{mended}");
+        let last = append_some(&world.store, 10..11).await;
+        assert!(reach(&running, last).await.dead_letters.is_empty());
+        world.assert_right().await;
+    }
+}
+
+#[tokio::test]
+async fn a_rebuild_that_is_gone_on_with_keeps_its_letters() {
+    let world = World::of(2, [13]);
+    let running = world.start().await;
+    append(&world.store, vec![paid("a", 13), paid("b", 13)]).await;
+    let last = append_some(&world.store, 0..30).await;
+    reach(&running, last).await;
+    let before = (waiting(&running, "a").await, waiting(&running, "b").await);
+    world.sink.faults.next("fill", [Fault::None; 5]);
+    world.sink.faults.always("fill", Fault::Before);
+    running.rebuild(super::NAME).batch(5).resume().await.unwrap_err();
+    world.sink.faults.heal();
+    let rebuilt = running.rebuild(super::NAME).batch(5).resume().await.unwrap();
+    assert!(rebuilt.resumed_from.is_some());
+    let last = append_some(&world.store, 30..31).await;
+    reach(&running, last).await;
+    let (a, b) = (waiting(&running, "a").await, waiting(&running, "b").await);
+    assert!(a.starts_with(&before.0) && b.starts_with(&before.1), "{a:?} {b:?}");
+    world.projector.flaws.mend(13);
+    replay(&running, Replay::All).await;
+    world.assert_right().await;
+}
