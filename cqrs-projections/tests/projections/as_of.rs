@@ -1,9 +1,7 @@
 use std::collections::BTreeSet;
 
 use cqrs_core::in_memory::{InMemoryEventStore, InMemoryLeaseStore, InMemoryReadModel};
-use cqrs_core::{
-    AsOf, Documents, EventStore, GlobalPosition, NewEvent, ReadAll, ReadModel, RecordedEvent, Timestamp, Version,
-};
+use cqrs_core::{AsOf, Documents, GlobalPosition, NewEvent, ReadModel, RecordedEvent, Timestamp, Version};
 use cqrs_projections::{
     AsOfError, Differences, DocumentChange, KeptGenerations, ProjectionError, Projections, Running, documents_as_of,
 };
@@ -11,15 +9,11 @@ use proptest::prelude::*;
 
 use crate::faulty::{Fault, FaultySink, FaultyStore};
 use crate::ledger::{
-    Documented, LONG, Sheet, Sheets, Spread, append, append_some, documents, generations, oracle, oracle_of, paid,
+    Documented, LONG, Sheet, Sheets, Spread, append, append_some, documents, generations, log, oracle, oracle_of, paid,
     quick, some, until,
 };
 
 const NAME: &str = "sheets";
-
-async fn log(store: &dyn EventStore) -> Vec<RecordedEvent> {
-    store.read_all(ReadAll::after(GlobalPosition::START).limit(usize::MAX >> 1)).await.unwrap().events
-}
 
 /// Events that are recorded in another order than they occurred in.
 fn events(seeds: &[u64]) -> Vec<Vec<NewEvent>> {

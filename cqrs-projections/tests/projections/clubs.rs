@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cqrs_core::in_memory::{InMemoryEventStore, InMemoryReadModel};
-use cqrs_core::{
-    Documents, DomainEvent, EventSet, EventStore, GlobalPosition, NewEvent, ReadAll, Recorded, StreamName,
-};
+use cqrs_core::{Documents, DomainEvent, EventSet, NewEvent, Recorded, StreamName};
 use cqrs_projections::{JoinProjector, Lookups, ProjectError};
 use serde::{Deserialize, Serialize};
+
+use crate::ledger::log;
 
 #[derive(Debug, Clone, Serialize, Deserialize, DomainEvent)]
 #[event(domain = "member")]
@@ -156,9 +156,8 @@ pub type Joint = BTreeMap<String, Member>;
 /// The documents as they should be.
 pub async fn oracle(store: &InMemoryEventStore) -> Joint {
     let (mut members, mut clubs) = (Joint::new(), BTreeMap::<String, Club>::new());
-    let page = store.read_all(ReadAll::after(GlobalPosition::START).limit(usize::MAX >> 1)).await.unwrap();
     let wanted = Happening::event_types();
-    let events = page.events.into_iter().filter(|event| wanted.contains(&event.event_type)).collect();
+    let events = log(store).await.into_iter().filter(|event| wanted.contains(&event.event_type)).collect();
     for event in Recorded::<Happening>::decode_all(events).unwrap() {
         let mut touched = Vec::new();
         match &event.event {

@@ -173,6 +173,14 @@ pub async fn append_some(store: &dyn EventStore, seeds: std::ops::Range<u64>) ->
     append(store, seeds.flat_map(some).collect()).await
 }
 
+/// Every event, however many pages they take.
+pub async fn log(store: &dyn EventStore) -> Vec<RecordedEvent> {
+    let everything = ReadAll::after(GlobalPosition::START).limit(usize::MAX >> 1).bytes(usize::MAX);
+    let page = store.read_all(everything).await.unwrap();
+    assert!(!page.more, "this is not all");
+    page.events
+}
+
 /// The documents as they should be: every event of the log folded, one by one.
 pub async fn oracle(store: &InMemoryEventStore) -> Documented {
     oracle_of(store, |_| true).await
@@ -181,8 +189,7 @@ pub async fn oracle(store: &InMemoryEventStore) -> Documented {
 /// The same of some of the events.
 pub async fn oracle_of(store: &InMemoryEventStore, wanted: impl Fn(&RecordedEvent) -> bool) -> Documented {
     let mut documents = Documented::new();
-    let page = store.read_all(ReadAll::after(GlobalPosition::START).limit(usize::MAX >> 1)).await.unwrap();
-    for raw in page.events.into_iter().filter(wanted) {
+    for raw in log(store).await.into_iter().filter(wanted) {
         if !LedgerEvent::event_types().contains(&raw.event_type) {
             continue;
         }

@@ -3,16 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use cqrs_core::{
-    DeadLetter, DeadLetterCount, DeadLetterState, DocumentWrite, EventSet, EventStore, GlobalPosition, ReadAll,
-    Recorded,
-};
+use cqrs_core::{DeadLetter, DeadLetterCount, DeadLetterState, DocumentWrite, EventSet, GlobalPosition, Recorded};
 use cqrs_projections::{
     DeadLetterPermanent, DeadLetters, ProjectError, Projections, Projector, Reached, Replay, Running,
 };
 
 use crate::faulty::{FaultyLetters, FaultySink, FaultyStore};
-use crate::ledger::{Documented, LONG, LedgerEvent, Sheet, Sheets, after, documents, until};
+use crate::ledger::{Documented, LONG, LedgerEvent, Sheet, Sheets, after, documents, log, until};
 
 mod cluster;
 mod crashes;
@@ -86,9 +83,8 @@ fn folded(event: &LedgerEvent, key: &str, document: Option<Sheet>) -> Option<She
 /// The documents as they should be, without some events for some documents.
 pub async fn oracle_without(store: &FaultyStore, left_out: &[(&str, GlobalPosition)]) -> Documented {
     let mut documents = Documented::new();
-    let page = store.inner.read_all(ReadAll::after(GlobalPosition::START).limit(usize::MAX >> 1)).await.unwrap();
     let wanted = LedgerEvent::event_types();
-    let events = page.events.into_iter().filter(|event| wanted.contains(&event.event_type)).collect();
+    let events = log(&store.inner).await.into_iter().filter(|event| wanted.contains(&event.event_type)).collect();
     for event in Recorded::<LedgerEvent>::decode_all(events).unwrap() {
         let mut keys = Vec::new();
         Sheets.route(&event, &mut keys);
