@@ -24,7 +24,7 @@ pub use compare::NotComparable;
 pub(crate) use fill::Fill;
 pub(crate) use progress::Observer;
 pub use progress::RebuildProgress;
-pub(crate) use unfinished::{Begun, FilledBy};
+pub(crate) use unfinished::FilledBy;
 
 use crate::differences::{self, Differences};
 use crate::error::ProjectionError;

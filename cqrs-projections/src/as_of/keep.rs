@@ -9,7 +9,7 @@ use super::AsOfError;
 use super::kept::{KeptGeneration, KeptGenerations, KeptNote};
 use super::moment::Moment;
 use crate::note::Note;
-use crate::rebuild::{BATCH, Begun, Fill, Observer, RebuildProgress};
+use crate::rebuild::{BATCH, Fill, Observer, RebuildProgress};
 use crate::sharing::Kept;
 use crate::supervisor::Projection;
 
@@ -76,10 +76,9 @@ async fn fill(
     let moment = Moment::of(&**store, as_of).await?;
     observer.begin();
     let generation = model.begin(name, *count).await?;
-    let begun = Begun { generation, resumed: false };
     let note = KeptNote::new(kept_as, *count, as_of, &moment);
     let filled = async {
-        let mut fill = Fill::new(projection, observer, BATCH, begun).occurred(moment.occurred).strict();
+        let mut fill = Fill::new(projection, observer, BATCH, generation).occurred(moment.occurred).strict();
         fill.fill(moment.position).await?;
         model.annotate(name, generation, &Note::Kept(note.clone()).write()).await?;
         Ok::<_, AsOfError>(())

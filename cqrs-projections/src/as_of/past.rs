@@ -19,7 +19,7 @@ use crate::differences::{Differences, LISTED, Side, compare};
 use crate::error_policy::RetryTransient;
 use crate::join::JoinProjector;
 use crate::projector::Projector;
-use crate::rebuild::{BATCH, Begun, Fill, Observer};
+use crate::rebuild::{BATCH, Fill, Observer};
 use crate::supervisor::{Common, Projection};
 
 /// How the documents in memory are called.
@@ -74,8 +74,7 @@ async fn fold_as_of<D>(fold: impl Fold, store: impl EventStore, as_of: AsOf) -> 
     let common = Common { store, policy, letters: None, breaker: CircuitBreaker::default(), sharing: None };
     let projection = Projection::new(name.clone(), Arc::new(fold), partitions, Arc::new(model.clone()), &common);
     let projection = Arc::new(projection);
-    let begun = Begun { generation, resumed: false };
-    let mut fill = Fill::new(&projection, Observer::default(), BATCH, begun).occurred(moment.occurred);
+    let mut fill = Fill::new(&projection, Observer::default(), BATCH, generation).occurred(moment.occurred);
     fill.fill(moment.position).await?;
     let generation = LiveGeneration { generation, partitions };
     Ok(PastDocuments { model, generation, name, moment, document: PhantomData })

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use cqrs_core::{
-    DeadLetterStore, EventId, GlobalPosition, Head, ParkedDocuments, Partitions, ReadModelError, Target, Timestamp,
+    DeadLetterStore, EventId, Generation, GlobalPosition, Head, ParkedDocuments, Partitions, ReadModelError, Target,
+    Timestamp,
 };
 use futures::future::try_join_all;
 use tokio::task::JoinSet;
@@ -13,7 +14,6 @@ use super::pages::{Page, Pages, Reading};
 use super::progress::Observer;
 use super::retries::Retries;
 use super::throttle::Throttle;
-use super::unfinished::Begun;
 use crate::batch::{Planned, Share};
 use crate::error::ProjectionError;
 use crate::error_policy::Judge;
@@ -44,20 +44,18 @@ pub(crate) struct Fill<'a> {
 /// One partition that is filled.
 struct Lane {
     target: Target,
-    /// Whether nobody can have written to it before.
-    fresh: bool,
     owner: Option<Owner>,
     writer: Option<Writer>,
 }
 
 impl<'a> Fill<'a> {
-    pub(crate) fn new(projection: &'a Arc<Projection>, observer: Observer, batch: usize, begun: Begun) -> Self {
-        let lane = |partition| Lane {
-            target: projection.target(begun.generation, partition),
-            fresh: !begun.resumed,
-            owner: None,
-            writer: None,
-        };
+    pub(crate) fn new(
+        projection: &'a Arc<Projection>,
+        observer: Observer,
+        batch: usize,
+        generation: Generation,
+    ) -> Self {
+        let lane = |partition| Lane { target: projection.target(generation, partition), owner: None, writer: None };
         Self {
             projection,
             observer,
@@ -305,7 +303,8 @@ impl Lane {
             None => {
                 let (owner, checkpoint) = Owner::take(&**model, self.target.clone()).await?;
                 self.owner = Some(owner.clone());
-                let cache = if self.fresh { Cache::of_empty(cache) } else { Cache::new(cache) };
+                // Whoever has begun it may have been overtaken by one who goes on with it.
+                let cache = if owner.is_first() { Cache::of_empty(cache) } else { Cache::new(cache) };
                 (owner, checkpoint, cache)
             }
         };

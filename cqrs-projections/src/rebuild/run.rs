@@ -69,7 +69,7 @@ async fn fill_and_swap(
     let Plan { observer, batch, throttle, resume, listed, decide, .. } = plan;
     let begun = begin(projection, resume, decide.is_some(), cancelled).await?;
     let generation = begun.generation;
-    let mut fill = Fill::new(projection, observer, batch, begun).throttled(throttle);
+    let mut fill = Fill::new(projection, observer, batch, generation).throttled(throttle);
     match fill_compare_and_swap(
         projection,
         &mut fill,

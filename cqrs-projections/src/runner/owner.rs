@@ -54,6 +54,11 @@ impl Owner {
         }
     }
 
+    /// Whether nobody has written to the target before this one took it.
+    pub(crate) fn is_first(&self) -> bool {
+        self.token == FencingToken::after(None)
+    }
+
     /// A write has failed, and may have left the checkpoint where it stands: if it arrives late, when a document has gone on
     /// without the checkpoint, it must find a newer token.
     pub(crate) const fn doubt(&mut self) {

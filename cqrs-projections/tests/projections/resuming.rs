@@ -193,6 +193,24 @@ async fn whoever_goes_on_with_a_rebuild_keeps_the_one_before_from_writing_and_fr
 }
 
 #[tokio::test]
+async fn whoever_has_begun_a_rebuild_and_was_overtaken_finds_what_the_other_one_filled() {
+    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    append_some(&store, 0..40).await;
+    let slow = sink.elsewhere();
+    let first = start(&store, &slow, Versioned(7, 1)).await;
+    let gate = slow.faults.gate("checkpoint");
+    let former = tokio::spawn(first.rebuild(NAME).batch(10).into_future());
+    gate.reached().await;
+    let second = start(&store, &sink, Versioned(7, 1)).await;
+    rebuild_up_to(&sink, &second, false).await;
+    drop(second);
+    sink.faults.open("fill");
+    drop(gate);
+    assert_eq!(former.await.unwrap().unwrap().generation, Generation::new(2));
+    assert_eq!(documents(&sink.inner(), NAME).await, oracle(&store.inner).await);
+}
+
+#[tokio::test]
 async fn what_was_torn_when_the_rebuild_was_killed_is_made_whole() {
     let (store, sink) = (FaultyStore::new(), FaultySink::new());
     append_some(&store, 0..40).await;
