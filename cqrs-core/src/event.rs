@@ -1,5 +1,7 @@
 //! What happened: the typed events of a domain and how they become bytes.
 
+pub(crate) mod nested;
+
 use crate::claim::{Claims, InvalidClaim};
 use crate::codec::{CodecError, Payload};
 use crate::name::EventType;

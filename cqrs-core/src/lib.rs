@@ -98,6 +98,7 @@ pub mod __private {
     pub use crate::aggregate::Aggregate;
     pub use crate::claim::{ClaimValue, Claims, InvalidClaim};
     pub use crate::codec::{CodecError, Payload, decode_variant, encode_variant};
+    pub use crate::event::nested::{concat, count, fingerprint_of};
     pub use crate::event::{DomainEvent, EventSet};
     pub use crate::name::EventType;
     pub use crate::snapshot_policy::SnapshotPolicy;

@@ -13,17 +13,27 @@ pub struct Events<'a> {
     pub is_enum: bool,
     /// The container's attribute. That of a struct is at its only event too.
     pub attr: EventAttr,
-    /// The variants, or the struct itself.
+    /// The variants, or the struct itself, but for those that nest events.
     pub kinds: Vec<Kind<'a>>,
+    pub nested: Vec<Nested<'a>>,
 }
 
 /// One kind of event.
 pub struct Kind<'a> {
+    /// Its place among the variants, from 0.
+    pub index: u32,
     pub ident: &'a Ident,
     pub attrs: &'a [Attribute],
     pub fields: &'a Fields,
     pub attr: EventAttr,
     pub claims: Vec<Claim<'a>>,
+}
+
+/// A variant that holds events of another type.
+pub struct Nested<'a> {
+    pub ident: &'a Ident,
+    pub attrs: &'a [Attribute],
+    pub ty: &'a Type,
 }
 
 /// A field that holds a unique key.
@@ -60,18 +70,24 @@ impl<'a> Events<'a> {
     pub fn parse(item: &'a DeriveInput, errors: &mut Errors) -> Self {
         let place = if matches!(item.data, Data::Enum(_)) { Place::Enum } else { Place::Struct };
         let attr = EventAttr::parse(&item.attrs, place, errors);
+        let mut nested = Vec::new();
         let kinds = match &item.data {
             Data::Enum(data) => {
-                let kind = |variant: &'a syn::Variant| Kind {
-                    ident: &variant.ident,
-                    attrs: &variant.attrs,
-                    fields: &variant.fields,
-                    attr: EventAttr::parse(&variant.attrs, Place::Variant, errors),
-                    claims: claims(&variant.fields, errors),
-                };
-                data.variants.iter().map(kind).collect()
+                let mut kinds = Vec::new();
+                for (index, variant) in (0..).zip(&data.variants) {
+                    let attr = EventAttr::parse(&variant.attrs, Place::Variant, errors);
+                    let claims = claims(&variant.fields, errors);
+                    let syn::Variant { ident, attrs, fields, .. } = variant;
+                    if attr.nested.is_some() {
+                        nested.extend(Nested::of(variant, &attr, errors));
+                    } else {
+                        kinds.push(Kind { index, ident, attrs, fields, attr, claims });
+                    }
+                }
+                kinds
             }
             Data::Struct(data) => vec![Kind {
+                index: 0,
                 ident: &item.ident,
                 attrs: &[],
                 fields: &data.fields,
@@ -87,11 +103,30 @@ impl<'a> Events<'a> {
                 Vec::new()
             }
         };
-        Self { item, is_enum: place == Place::Enum, attr, kinds }
+        Self { item, is_enum: place == Place::Enum, attr, kinds, nested }
     }
 
     pub fn krate(&self) -> Path {
         core_path(self.attr.krate.as_ref(), self.item)
+    }
+}
+
+impl<'a> Nested<'a> {
+    fn of(variant: &'a syn::Variant, attr: &EventAttr, errors: &mut Errors) -> Option<Self> {
+        let syn::Variant { ident, attrs, fields, .. } = variant;
+        if let Some(key) = attr.about_one() {
+            errors.on(
+                ident,
+                format_args!("`{ident}` holds events that have names of their own: remove `{key}`, or `nested`"),
+            );
+        }
+        match (fields, fields.iter().next()) {
+            (Fields::Unnamed(_), Some(field)) if fields.len() == 1 => Some(Self { ident, attrs, ty: &field.ty }),
+            _ => {
+                errors.on(ident, format_args!("a variant that nests events holds one type of them and nothing else, as in `{ident}({ident}Event)`"));
+                None
+            }
+        }
     }
 }
 

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use proc_macro2::Span;
 use syn::ext::IdentExt;
-use syn::{DeriveInput, ExprPath, Fields, LitStr};
+use syn::{DeriveInput, ExprPath, Fields, Ident, LitStr, Type};
 
 use crate::ast::{Aggregate, Events, Kind, Set};
 use crate::attr::aggregate::AggregateAttr;
 use crate::attr::{listed, serde, span_of};
 use crate::errors::Errors;
+use crate::expand::depends_on;
 use crate::fingerprint::Fingerprint;
 use crate::name;
 
@@ -25,7 +26,7 @@ pub fn events<'a>(events: &'a Events<'a>, errors: &mut Errors) -> Vec<Named<'a>>
     owns_its_data(events.item, errors);
     if events.is_enum {
         serde::check_enum(&events.item.attrs, errors);
-        if events.kinds.is_empty() {
+        if events.kinds.is_empty() && events.nested.is_empty() {
             let ident = &events.item.ident;
             errors.on(ident, format_args!("`{ident}` has no events: add a variant for each thing that can happen"));
         }
@@ -51,7 +52,44 @@ pub fn events<'a>(events: &'a Events<'a>, errors: &mut Errors) -> Vec<Named<'a>>
         }
     }
     distinct(&named, errors);
+    nested(events, errors);
     named
+}
+
+fn nested(events: &Events, errors: &mut Errors) {
+    if let (Some(domain), true, false) = (&events.attr.domain, events.kinds.is_empty(), events.nested.is_empty()) {
+        errors.on(domain, "remove `domain`: all variants hold events that have a domain of their own");
+    }
+    for nested in &events.nested {
+        serde::check_variant(nested.attrs, errors);
+        if depends_on(&events.item.generics, nested.ty) {
+            errors.on(
+                nested.ty,
+                "the nested events must be known without the type's parameters: write out which type they are of",
+            );
+        }
+    }
+    different(events.nested.iter().map(|nested| (nested.ident, nested.ty)), errors);
+}
+
+/// Refuses a type that two variants hold.
+fn different<'a>(members: impl Iterator<Item = (&'a Ident, &'a Type)>, errors: &mut Errors) {
+    let hash = |ty: &Type| {
+        let mut hash = Fingerprint::new();
+        hash.tokens(ty);
+        hash.finish()
+    };
+    let mut owners = HashMap::new();
+    for (ident, ty) in members {
+        if let Some(owner) = owners.insert(hash(ty), ident) {
+            errors.on(
+                ty,
+                format_args!(
+                    "`{owner}` and `{ident}` hold the same events, `{ident}` would never receive one: remove it"
+                ),
+            );
+        }
+    }
 }
 
 fn domain(events: &Events, errors: &mut Errors) -> Option<String> {
@@ -189,23 +227,7 @@ fn owns_its_data(item: &DeriveInput, errors: &mut Errors) {
 
 pub fn set(set: &Set, errors: &mut Errors) {
     owns_its_data(set.item, errors);
-    let hash = |ty: &syn::Type| {
-        let mut hash = Fingerprint::new();
-        hash.tokens(ty);
-        hash.finish()
-    };
-    let mut owners = HashMap::new();
-    for member in &set.members {
-        if let Some(owner) = owners.insert(hash(member.ty), member) {
-            errors.on(
-                member.ty,
-                format_args!(
-                    "`{}` and `{}` hold the same events, `{1}` would never receive one: remove it",
-                    owner.ident, member.ident
-                ),
-            );
-        }
-    }
+    different(set.members.iter().map(|member| (member.ident, member.ty)), errors);
 }
 
 pub fn aggregate(aggregate: &Aggregate, errors: &mut Errors) {

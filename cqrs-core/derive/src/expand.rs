@@ -5,6 +5,7 @@ mod aggregate;
 mod claims;
 mod domain_event;
 mod event_set;
+mod members;
 
 pub use aggregate::expand as aggregate;
 pub use domain_event::expand as domain_event;
@@ -31,7 +32,7 @@ fn bounded(item: &DeriveInput, predicates: impl IntoIterator<Item = WherePredica
 }
 
 /// Whether `tokens` name a type or const parameter.
-fn depends_on(generics: &Generics, tokens: impl ToTokens) -> bool {
+pub fn depends_on(generics: &Generics, tokens: impl ToTokens) -> bool {
     fn any(tokens: TokenStream, generics: &Generics) -> bool {
         tokens.into_iter().any(|token| match token {
             TokenTree::Ident(ident) => generics.params.iter().any(|param| match param {

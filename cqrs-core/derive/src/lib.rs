@@ -55,11 +55,12 @@ use syn::parse_macro_input;
 /// # Attributes
 /// | key | on | meaning |
 /// |-|-|-|
-/// | `domain = "account"` | enum, struct | how event types begin: words of `a`-`z`, `0`-`9` and `_`, with dots between them. Required |
+/// | `domain = "account"` | enum, struct | how event types begin: words of `a`-`z`, `0`-`9` and `_`, with dots between them. Required, unless all variants are `nested` |
 /// | `name = "opened"` | variant, struct | what happened; the variant's or struct's name in snake case when it is not given. Give it when you rename a variant, so that recorded events are still found |
 /// | `version = 2` | variant, struct | the version of the fields, 1 when it is not given. Raise it when old payloads no longer fit |
 /// | `upcast_from(1 = path, …)` | variant, struct | older versions that can still be read, in ascending order, each with the function (an `Upcast`) that turns its payload into that of the next version in the list, the last one into the current one |
 /// | `restarts` | variant, struct | the state after this event rests on nothing that was before it: it is applied to the default state, and a stream can be truncated before it. For what carries a balance forward, say; give the event all fields that the state needs |
+/// | `nested` | variant | its one value is itself a type of events, which are recorded under their own event types: see below |
 /// | `claim = "email"` | field | what the field displays is a unique key of this kind, which the event takes for its stream: see `Claims`. Nothing is claimed when an `Option` is `None` |
 /// | `release = "email"` | field | the same, but the event releases the key |
 /// | `crate = path` | enum, struct | where `cqrs-core` is, `::cqrs_core` when it is not given |
@@ -68,7 +69,34 @@ use syn::parse_macro_input;
 /// removed field none at all: unknown fields are passed over.
 ///
 /// `FINGERPRINT` covers event types, upcasters, which events restart the state, fields with their types as written, and
-/// serde's attributes. It does not see into the types of fields, nor which types a generic event is used with.
+/// serde's attributes, and nested events. It does not see into the types of fields, nor which types a generic event is used
+/// with.
+///
+/// # Enums of enums
+/// An aggregate with many events can have them in groups. How they are grouped is not recorded: regroup them at any time.
+///
+/// ```
+/// use cqrs_core::DomainEvent;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, DomainEvent)]
+/// #[event(domain = "order")]
+/// enum Fulfilment {
+///     Packed,
+///     Shipped { parcel: String },
+/// }
+///
+/// #[derive(Serialize, Deserialize, DomainEvent)]
+/// #[event(domain = "order")]
+/// enum OrderEvent {
+///     Placed { total: u64 },
+///     #[event(nested)]
+///     Fulfilment(Fulfilment),
+/// }
+///
+/// assert_eq!(OrderEvent::Fulfilment(Fulfilment::Packed).event_type(), "order.packed.v1");
+/// assert_eq!(OrderEvent::EVENT_TYPES, ["order.placed.v1", "order.packed.v1", "order.shipped.v1"]);
+/// ```
 ///
 /// # Unique keys
 /// ```

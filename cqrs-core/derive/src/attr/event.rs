@@ -19,7 +19,7 @@ impl Place {
     const fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Enum => &["domain", "crate"],
-            Self::Variant => &["name", "version", "upcast_from", "restarts"],
+            Self::Variant => &["name", "version", "upcast_from", "restarts", "nested"],
             Self::Struct => &["domain", "name", "version", "upcast_from", "restarts", "crate"],
             Self::Field => &["claim", "release"],
         }
@@ -59,6 +59,8 @@ pub struct EventAttr {
     pub upcast_from: Option<Vec<UpcastFrom>>,
     /// Given when the state begins anew with this event.
     pub restarts: Option<()>,
+    /// Given when the variant holds events of another type.
+    pub nested: Option<()>,
     pub krate: Option<Path>,
 }
 
@@ -81,11 +83,23 @@ impl EventAttr {
                 }
                 "upcast_from" => once(&mut this.upcast_from, key, upcasters(key, input, errors)?),
                 "restarts" => once(&mut this.restarts, key, flag(key, input)?),
+                "nested" => once(&mut this.nested, key, flag(key, input)?),
                 _ => once(&mut this.krate, key, crate_path(key, input)?),
             }
         });
         this.has_domain = has_domain || !readable;
         this
+    }
+
+    /// A key that is given and says something about one kind of event.
+    pub fn about_one(&self) -> Option<&'static str> {
+        let given = [
+            (self.name.is_some(), "name"),
+            (self.version.is_some(), "version"),
+            (self.upcast_from.is_some(), "upcast_from"),
+            (self.restarts.is_some(), "restarts"),
+        ];
+        given.into_iter().find_map(|(given, key)| given.then_some(key))
     }
 }
 
@@ -146,7 +160,7 @@ fn misplaced(key: &Ident, place: Place) -> Error {
         ("type", _) => {
             "an event type is not written out: it is made of the `domain`, the name and the `version`, as in `account.opened.v1`".to_owned()
         }
-        ("name" | "version" | "upcast_from" | "restarts", Place::Enum) => {
+        ("name" | "version" | "upcast_from" | "restarts" | "nested", Place::Enum) => {
             format!("`{name}` is about one event: move it to the variant that it is meant for")
         }
         ("name" | "version" | "upcast_from" | "domain" | "crate", Place::Field) => {

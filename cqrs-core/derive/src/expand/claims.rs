@@ -22,9 +22,10 @@ pub fn bounds(events: &Events) -> Vec<WherePredicate> {
 
 /// Nothing when no field holds a key: the trait's own answer is right then.
 pub fn expand(events: &Events) -> TokenStream {
-    if events.kinds.iter().all(|kind| kind.claims.is_empty()) {
+    if events.kinds.iter().all(|kind| kind.claims.is_empty()) && events.nested.is_empty() {
         return TokenStream::new();
     }
+    let nested = events.nested.iter().map(|nested| nested.ident);
     let at = span(events.item);
     let krate = events.krate();
     let private = quote_spanned!(at=> #krate::__private);
@@ -44,6 +45,7 @@ pub fn expand(events: &Events) -> TokenStream {
             let mut claims = #private::Claims::default();
             match self {
                 #(#arms)*
+                #(Self::#nested(event) => claims = #private::DomainEvent::claims(event)?,)*
             }
             ::core::result::Result::Ok(claims)
         }

@@ -2,6 +2,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::{DeriveInput, parse_quote};
 
+use super::members::{self, Member};
 use super::{bounded, claims, span};
 use crate::ast::Events;
 use crate::check::{self, Named};
@@ -53,22 +54,42 @@ fn body(events: &Events, named: &[Named]) -> TokenStream {
     let older = named.iter().flat_map(|named| named.older.iter().map(|(event_type, _)| event_type));
     let fingerprint = fingerprint(events, named);
     let claims = claims::expand(events);
+    let nested: Vec<_> = events.nested.iter().map(|nested| (nested.ident, nested.ty)).collect();
+    let (inner, inner_types): (Vec<_>, Vec<_>) = nested.iter().copied().unzip();
 
     let (event_type, encode) = if events.is_enum {
         let variants = named.iter().map(|named| named.kind.ident);
+        let own = (!named.is_empty()).then(|| quote_spanned!(at=> _ => #private::encode_variant(self),));
         (
-            quote_spanned!(at=> match self { #(Self::#variants { .. } => #current,)* }),
-            quote_spanned!(at=> #private::encode_variant(self)),
+            quote_spanned! {at=>
+                match self {
+                    #(Self::#variants { .. } => #current,)*
+                    #(Self::#inner(event) => #private::DomainEvent::event_type(event),)*
+                }
+            },
+            quote_spanned! {at=>
+                match self {
+                    #(Self::#inner(event) => #private::DomainEvent::encode(event),)*
+                    #own
+                }
+            },
         )
     } else {
         (quote_spanned!(at=> #(#current)*), quote_spanned!(at=> #private::Payload::encode_event(self)))
     };
 
     let restarting: Vec<_> = named.iter().map(|named| named.kind).filter(|kind| kind.attr.restarts.is_some()).collect();
-    let restarts_state = (!restarting.is_empty()).then(|| {
+    let restarts_state = (!restarting.is_empty() || !nested.is_empty()).then(|| {
         let restarts = if events.is_enum {
             let variants = restarting.iter().map(|kind| kind.ident);
-            quote_spanned!(at=> ::core::matches!(self, #(Self::#variants { .. })|*))
+            let others = (restarting.len() < named.len()).then(|| quote_spanned!(at=> _ => false,));
+            quote_spanned! {at=>
+                match self {
+                    #(Self::#variants { .. } => true,)*
+                    #(Self::#inner(event) => #private::DomainEvent::restarts_state(event),)*
+                    #others
+                }
+            }
         } else {
             quote_spanned!(at=> true)
         };
@@ -79,7 +100,8 @@ fn body(events: &Events, named: &[Named]) -> TokenStream {
         }
     });
 
-    let arms = (0_u32..).zip(named).map(|(index, Named { event_type, older, .. })| {
+    let arms = named.iter().map(|Named { kind, event_type, older }| {
+        let index = kind.index;
         let decode = |payload: TokenStream| {
             if events.is_enum {
                 quote_spanned!(at=> #private::decode_variant(event_type, #index, #payload)?)
@@ -103,8 +125,41 @@ fn body(events: &Events, named: &[Named]) -> TokenStream {
         }
     });
 
+    let own_types = quote_spanned!(at=> &[#(#current,)* #(#older,)*]);
+    let (event_types, fingerprint) = if nested.is_empty() {
+        (own_types.clone(), quote_spanned!(at=> #fingerprint))
+    } else {
+        let lists = quote_spanned!(at=> &[#own_types, #(<#inner_types as #private::DomainEvent>::EVENT_TYPES,)*]);
+        let event_types = quote_spanned! {at=>
+            {
+                const LISTS: &[&[&str]] = #lists;
+                const ALL: [&str; #private::count(LISTS)] = #private::concat(LISTS);
+                &ALL
+            }
+        };
+        let inner = quote_spanned!(at=> &[#(<#inner_types as #private::DomainEvent>::FINGERPRINT,)*]);
+        (event_types, quote_spanned!(at=> #private::fingerprint_of(#fingerprint, #inner)))
+    };
+    let unknown = quote_spanned! {at=>
+        ::core::result::Result::Err(#private::CodecError::UnknownType(::std::borrow::ToOwned::to_owned(event_type)))
+    };
+    let decode_own = if named.is_empty() {
+        unknown
+    } else {
+        quote_spanned! {at=>
+            let event: Self = match event_type {
+                #(#arms)*
+                _ => return #unknown,
+            };
+            into.push(event);
+            ::core::result::Result::Ok(())
+        }
+    };
+    let apart = apart(events, own_types);
+    let decode_nested = members::decode(nested.into_iter(), events.item, &krate);
+
     quote_spanned! {at=>
-        const EVENT_TYPES: &'static [&'static str] = &[#(#current,)* #(#older,)*];
+        const EVENT_TYPES: &'static [&'static str] = #event_types;
         const FINGERPRINT: u64 = #fingerprint;
 
         fn event_type(&self) -> &'static str {
@@ -124,18 +179,23 @@ fn body(events: &Events, named: &[Named]) -> TokenStream {
             payload: &[u8],
             into: &mut ::std::vec::Vec<Self>,
         ) -> ::core::result::Result<(), #private::CodecError> {
-            let event: Self = match event_type {
-                #(#arms)*
-                _ => {
-                    return ::core::result::Result::Err(#private::CodecError::UnknownType(
-                        ::std::borrow::ToOwned::to_owned(event_type),
-                    ));
-                }
-            };
-            into.push(event);
-            ::core::result::Result::Ok(())
+            #apart
+            #decode_nested
+            #decode_own
         }
     }
+}
+
+/// The nested events and those beside them.
+fn apart(events: &Events, own_types: TokenStream) -> TokenStream {
+    let krate = events.krate();
+    if events.nested.is_empty() {
+        return TokenStream::new();
+    }
+    let own = Member { ident: &events.item.ident, event_types: own_types };
+    let nested = events.nested.iter().map(|nested| Member::of(nested.ident, nested.ty, &krate));
+    let members: Vec<_> = nested.chain((!events.kinds.is_empty()).then_some(own)).collect();
+    members::are_apart(&members, events.item)
 }
 
 fn fingerprint(events: &Events, named: &[Named]) -> u64 {
