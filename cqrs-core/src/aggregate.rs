@@ -1,5 +1,7 @@
 //! Aggregates: state folded from events, and decisions on it. Pure and synchronous, without I/O and without a clock.
 
+pub(crate) mod id_value;
+
 use std::fmt::Display;
 use std::hash::Hash;
 

@@ -51,7 +51,7 @@ pub use checkpoint_store::{Checkpoint, CheckpointStore, FencingToken, Generation
 pub use claim::{ClaimChange, ClaimKey, Claims, InvalidClaim};
 pub use codec::{CodecError, Payload};
 pub use command::Context;
-pub use cqrs_derive::{Aggregate, DomainEvent, EventSet};
+pub use cqrs_derive::{Aggregate, AggregateId, DomainEvent, EventSet};
 pub use dead_letter_store::{
     DeadLetter, DeadLetterCause, DeadLetterCount, DeadLetterEvent, DeadLetterFailure, DeadLetterId, DeadLetterOwner,
     DeadLetterPage, DeadLetterState, DeadLetterStore, Discarded, ListDeadLetters, NewDeadLetter, ParkedDocuments,
@@ -96,6 +96,7 @@ pub use upcast::{Upcast, UpcastError};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::aggregate::Aggregate;
+    pub use crate::aggregate::id_value::IdValue;
     pub use crate::claim::{ClaimValue, Claims, InvalidClaim};
     pub use crate::codec::{CodecError, Payload, decode_variant, encode_variant};
     pub use crate::event::nested::{concat, count, fingerprint_of};

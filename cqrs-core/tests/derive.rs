@@ -10,6 +10,8 @@ mod fingerprints;
 mod generics;
 #[path = "derive/behaviour/hygiene.rs"]
 mod hygiene;
+#[path = "derive/behaviour/ids.rs"]
+mod ids;
 #[path = "derive/behaviour/nested.rs"]
 mod nested;
 #[path = "derive/behaviour/restarts.rs"]

@@ -2,12 +2,14 @@
 //! uses the type gets no errors of its own.
 
 mod aggregate;
+mod aggregate_id;
 mod claims;
 mod domain_event;
 mod event_set;
 mod members;
 
 pub use aggregate::expand as aggregate;
+pub use aggregate_id::expand as aggregate_id;
 pub use domain_event::expand as domain_event;
 pub use event_set::expand as event_set;
 

@@ -250,3 +250,30 @@ pub fn event_set(input: TokenStream) -> TokenStream {
 pub fn aggregate(input: TokenStream) -> TokenStream {
     expand::aggregate(&parse_macro_input!(input)).into()
 }
+
+/// Makes a struct that wraps one value (a `String`, a number, a UUID: what is `Display` and `FromStr`) an id: it displays as its
+/// value, which is the part of a stream's name after the category, is parsed from it, and is made `From` it.
+///
+/// ```
+/// use cqrs_core::{AggregateId, StreamName};
+///
+/// #[derive(Debug, Clone, PartialEq, Eq, Hash, AggregateId)]
+/// struct AccountId(String);
+///
+/// #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, AggregateId)]
+/// struct OrderId(u64);
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// assert_eq!(StreamName::of("order", &OrderId::from(7))?.as_str(), "order-7");
+/// assert_eq!("7".parse::<OrderId>()?, OrderId(7));
+/// assert!("seven".parse::<OrderId>().is_err());
+/// assert_eq!(AccountId::from("ACC-001".to_owned()).to_string(), "ACC-001");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Aggregates ask for `Clone`, `Eq` and `Hash` as well; with serde's derives it is written as its value.
+#[proc_macro_derive(AggregateId)]
+pub fn aggregate_id(input: TokenStream) -> TokenStream {
+    expand::aggregate_id(&parse_macro_input!(input)).into()
+}

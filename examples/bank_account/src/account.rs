@@ -2,23 +2,17 @@
 
 use std::fmt;
 
-use cqrs_core::{Aggregate, Apply, DomainEvent, Handle};
+use cqrs_core::{Aggregate, AggregateId, Apply, DomainEvent, Handle};
 use serde::{Deserialize, Serialize};
 
 /// The number of an account.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, AggregateId)]
 pub struct AccountId(String);
 
 impl AccountId {
     /// The account with this number.
     pub fn new(number: &str) -> Self {
         Self(number.to_owned())
-    }
-}
-
-impl fmt::Display for AccountId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

@@ -1,26 +1,18 @@
 //! A bank account and its state.
 
-use std::fmt;
-
-use cqrs_core::{Aggregate, Apply};
+use cqrs_core::{Aggregate, AggregateId, Apply};
 use serde::{Deserialize, Serialize};
 
 use super::AccountEvent;
 
 /// The number of an account.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, AggregateId)]
 pub struct AccountId(String);
 
 impl AccountId {
     /// The account with this number.
     pub fn new(number: impl Into<String>) -> Self {
         Self(number.into())
-    }
-}
-
-impl fmt::Display for AccountId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
