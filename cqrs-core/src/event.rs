@@ -51,6 +51,12 @@ pub trait DomainEvent: Sized + Send + Sync + 'static {
         Ok(Claims::default())
     }
 
+    /// The words by which this event is found besides its type, such as `course:c1` for what it is about; none unless told.
+    /// They become [`tags`](crate::Metadata::tags) of its metadata, before those of the command's context. No personal data.
+    fn tags(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Decodes a recorded payload of `event_type` and appends the events that it stands for: usually one; none or
     /// several when an upcaster dropped or split it.
     ///

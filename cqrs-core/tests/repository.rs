@@ -33,6 +33,8 @@ mod snapshot_pruning;
 mod snapshot_rebuild;
 #[path = "repository/snapshots.rs"]
 mod snapshots;
+#[path = "repository/tags.rs"]
+mod tags;
 #[path = "repository/truncated_meanwhile.rs"]
 mod truncated_meanwhile;
 #[path = "repository/truncating.rs"]

@@ -34,13 +34,14 @@ pub struct NewEvent {
 }
 
 impl NewEvent {
-    /// Encodes a typed event under a new id, with the keys that it claims and releases.
+    /// Encodes a typed event under a new id, with its tags and the keys that it claims and releases.
     ///
     /// # Errors
     /// As [`DomainEvent::encode`]; [`CodecError::Claim`] as [`DomainEvent::claims`].
     pub fn encode<E: DomainEvent>(stream: StreamName, event: &E) -> Result<Self, CodecError> {
         let encoded = Self::raw(stream, EventType::from_static(event.event_type()), event.encode()?);
-        Ok(Self { claims: event.claims()?, ..encoded })
+        let metadata = Metadata { tags: event.tags(), ..Metadata::default() };
+        Ok(Self { claims: event.claims()?, ..encoded }.with_metadata(metadata))
     }
 
     /// An event with these bytes as payload, under a new id.
@@ -64,10 +65,18 @@ impl NewEvent {
         self
     }
 
-    /// The same event with this metadata.
+    /// The same event with this metadata. The tags that it has already stay, before those that the metadata adds.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
-        self.metadata = metadata;
+        let mut tags = std::mem::replace(&mut self.metadata, metadata).tags;
+        let added = std::mem::take(&mut self.metadata.tags);
+        let own = tags.len();
+        for tag in added {
+            if !tags[..own].contains(&tag) {
+                tags.push(tag);
+            }
+        }
+        self.metadata.tags = tags;
         self
     }
 
