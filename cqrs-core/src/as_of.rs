@@ -19,4 +19,13 @@ pub enum AsOf {
     /// What had happened by that time, as far as it is known today: the events whose occurred time (where none was given:
     /// recorded time) is not after it, in version order.
     Occurred(Timestamp),
+    /// What the store knew at one time about what had happened by another: the events that were recorded by `recorded`, and
+    /// of them those whose occurred time (where none was given: recorded time) is not after `occurred`, in version order.
+    /// Unlike what had occurred as far as it is known today, this never changes once `recorded` has passed.
+    Bitemporal {
+        /// By when it had happened.
+        occurred: Timestamp,
+        /// By when it was recorded.
+        recorded: Timestamp,
+    },
 }

@@ -13,6 +13,7 @@
 mod aggregate;
 pub mod append_queue;
 mod as_of;
+mod audit;
 mod backoff;
 mod checkpoint_store;
 mod claim;
@@ -43,9 +44,11 @@ mod stream_facts;
 mod subscription;
 mod timestamp;
 mod upcast;
+mod value_difference;
 
 pub use aggregate::{Aggregate, Apply, Handle, fold};
 pub use as_of::AsOf;
+pub use audit::{AuditEntry, AuditReport};
 pub use backoff::Backoff;
 pub use checkpoint_store::{Checkpoint, CheckpointStore, FencingToken, Generation};
 pub use claim::{ClaimChange, ClaimKey, Claims, InvalidClaim};
@@ -79,8 +82,8 @@ pub use read_model::{
 };
 pub use recorded_event::{Recorded, RecordedEvent, UndecodableEvent};
 pub use repository::{
-    ExecuteError, Executed, LoadError, Loaded, Repository, SnapshotError, SnapshotPruning, SnapshotPruningProgress,
-    SnapshotRebuild, SnapshotRebuildProgress, TruncateError,
+    ExecuteError, Executed, LoadError, Loaded, Replay, Repository, SnapshotError, SnapshotPruning,
+    SnapshotPruningProgress, SnapshotRebuild, SnapshotRebuildProgress, Step, TruncateError,
 };
 pub use snapshot_policy::SnapshotPolicy;
 pub use snapshot_store::{PrunedSnapshots, Snapshot, SnapshotQuery, SnapshotRetention, SnapshotStore};
@@ -91,6 +94,7 @@ pub use stream_facts::{
 pub use subscription::{CatchUpSubscription, Hint, Listener, Subscription, Wake};
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use upcast::{Upcast, UpcastError};
+pub use value_difference::ValueDifference;
 
 /// What derived code calls; no part of the public interface.
 #[doc(hidden)]

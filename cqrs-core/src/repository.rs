@@ -9,12 +9,14 @@ mod execute;
 mod fold;
 mod line;
 mod load;
+mod replay;
 mod snapshots;
 mod truncate;
 
 pub use error::{ExecuteError, LoadError, TruncateError};
 pub use execute::Executed;
 pub use load::Loaded;
+pub use replay::{Replay, Step};
 pub use snapshots::{
     SnapshotError, SnapshotPruning, SnapshotPruningProgress, SnapshotRebuild, SnapshotRebuildProgress,
 };

@@ -59,6 +59,9 @@ impl SnapshotQuery {
             Some(AsOf::Position(position)) => snapshot.position <= position,
             Some(AsOf::Recorded(time)) => snapshot.recorded_at <= time,
             Some(AsOf::Occurred(time)) => snapshot.happened_until <= time,
+            Some(AsOf::Bitemporal { occurred, recorded }) => {
+                snapshot.recorded_at <= recorded && snapshot.happened_until <= occurred
+            }
         };
         not_after
             && snapshot.stream == self.stream

@@ -19,6 +19,8 @@ mod executing;
 mod loading;
 #[path = "repository/repeated_commands.rs"]
 mod repeated_commands;
+#[path = "repository/replaying.rs"]
+mod replaying;
 #[path = "repository/restarts.rs"]
 mod restarts;
 #[path = "repository/snapshot_failures.rs"]

@@ -50,6 +50,7 @@ impl SnapshotStore for PgSnapshotStore {
             Some(AsOf::Position(position)) => at_position = position,
             Some(AsOf::Recorded(time)) => recorded = time,
             Some(AsOf::Occurred(time)) => happened = time,
+            Some(AsOf::Bitemporal { occurred, recorded: known }) => (happened, recorded) = (occurred, known),
             // A moment that this version does not know: the events answer it.
             Some(_) => return Ok(None),
         }

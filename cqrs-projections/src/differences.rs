@@ -4,17 +4,18 @@ use std::collections::HashSet;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 
-use cqrs_core::ReadModelError;
+use cqrs_core::{ReadModelError, ValueDifference};
 use serde_json::Value;
 
-mod json;
 mod side;
 
-pub use json::ValueDifference;
 pub(crate) use side::Side;
 
 /// How many documents that differ are listed, unless told.
 pub(crate) const LISTED: usize = 1_000;
+
+/// How many values of one document are listed.
+const VALUES: usize = 100;
 
 /// How many documents are compared at a time.
 const PAGE: usize = 1_000;
@@ -173,7 +174,7 @@ impl Tally {
             }
             (Some(before), Some(after)) => {
                 self.found.changed += 1;
-                DocumentChange::Changed(json::differences(&before, &after))
+                DocumentChange::Changed(ValueDifference::between(&before, &after, VALUES))
             }
             (Some(before), None) => {
                 self.found.removed += 1;

@@ -97,7 +97,7 @@ pub use as_of::{
 pub use breaker::{CircuitBreaker, CircuitState};
 pub use cqrs_core::Backoff;
 pub use dead_letters::{DeadLetterError, DeadLetters, InspectedLetter, Replay};
-pub use differences::{Differences, DocumentChange, DocumentDifference, ValueDifference};
+pub use differences::{Differences, DocumentChange, DocumentDifference};
 pub use enrich::{Enrich, EnrichError, Enriched, Enrichment};
 pub use error::{ErrorClass, ProjectionError};
 pub use error_policy::{DeadLetterPermanent, ErrorDecision, ErrorPolicy, RetryTransient};

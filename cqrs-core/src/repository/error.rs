@@ -1,6 +1,7 @@
 //! What a caller of a repository has to decide on.
 
 use crate::claim::ClaimKey;
+use crate::codec::CodecError;
 use crate::event_store::{AppendError, StoreError};
 use crate::failure::Failure;
 use crate::id::EventId;
@@ -107,6 +108,9 @@ pub enum LoadError {
         /// The version that it is read from.
         before: Version,
     },
+    /// The state has no JSON form, so that it cannot be told what changed.
+    #[error("the state has no JSON form")]
+    State(#[source] CodecError),
     /// An event cannot be decoded.
     #[error(transparent)]
     Undecodable(#[from] UndecodableEvent),

@@ -56,6 +56,11 @@ impl<A: Apply> Fold<A> {
         }
     }
 
+    /// Of a stream that is truncated: nothing is known before this version.
+    pub fn cut_off(before: Version) -> Self {
+        Self { cut_off: Some(before), ..Self::empty() }
+    }
+
     pub fn from_snapshot(snapshot: &Snapshot, state: A) -> Self {
         Self {
             state,
@@ -94,6 +99,11 @@ impl<A: Apply> Fold<A> {
             recorded_at: raw.recorded_at,
         });
         Ok(())
+    }
+
+    /// The events that [`add`](Self::add) folded in last, taken out.
+    pub fn take_decoded(&mut self) -> Vec<A::Event> {
+        std::mem::take(&mut self.decoded)
     }
 
     /// Folds in events that were just appended.

@@ -66,7 +66,7 @@ impl<A: Apply> Repository<A> {
         let provisional = match as_of {
             AsOf::Version(_) => false,
             AsOf::Position(position) => position > self.store.head().await?.position,
-            AsOf::Recorded(time) | AsOf::Occurred(time) => {
+            AsOf::Recorded(time) | AsOf::Occurred(time) | AsOf::Bitemporal { recorded: time, .. } => {
                 self.store.head().await?.recorded_at.is_none_or(|newest| time > newest)
             }
         };
@@ -79,8 +79,29 @@ impl<A: Apply> Repository<A> {
         }
     }
 
+    /// The newest state that is known of the aggregate at or before a moment; `None` when it had no event yet.
+    ///
+    /// It differs from [`load_as_of`](Self::load_as_of) for a version that the aggregate has not reached: that is a moment
+    /// which has not passed yet, as a time after the newest event is, answered from what is there and marked
+    /// [`provisional`](Loaded::provisional). Which event the state stands on is in [`Loaded`].
+    ///
+    /// # Errors
+    /// [`LoadError::Truncated`] for a moment before the stream was truncated; others as for [`load`](Self::load).
+    pub async fn last_known(&self, id: &A::Id, as_of: AsOf) -> Result<Option<Loaded<A>>, LoadError> {
+        match self.load_as_of(id, as_of).await {
+            Err(LoadError::VersionBeyondEnd { stream, requested, .. }) => {
+                // Read as it was asked for: what is appended meanwhile counts up to that version only.
+                let fold = self.fold(&stream, Some(AsOf::Version(requested))).await?;
+                let provisional = fold.version() != Some(requested);
+                Ok(loaded(fold, provisional))
+            }
+            loaded => loaded,
+        }
+    }
+
     /// All events of the aggregate, oldest first; none when the id is unknown. Where the stream is truncated they begin there;
-    /// [`read_all`](crate::EventStore::read_all) gives those before.
+    /// [`read_all`](crate::EventStore::read_all) gives those before. All of them are in memory at once: the past of an aggregate
+    /// with very many is [replayed](Self::replay), which also gives the states between.
     ///
     /// # Errors
     /// As for [`load`](Self::load).
@@ -182,7 +203,7 @@ impl<A: Apply> Repository<A> {
 }
 
 /// The version before which the stream is truncated, when that is beyond what was to be read next.
-fn cut_off(page: &StreamPage, read: &ReadStream) -> Option<Version> {
+pub(super) fn cut_off(page: &StreamPage, read: &ReadStream) -> Option<Version> {
     page.truncated_before.filter(|before| *before > read.from)
 }
 
@@ -192,14 +213,14 @@ fn window(stream: &StreamName, as_of: Option<AsOf>) -> ReadStream {
         None | Some(AsOf::Occurred(_)) => read,
         Some(AsOf::Version(version)) => read.to(version),
         Some(AsOf::Position(position)) => read.until(position),
-        Some(AsOf::Recorded(time)) => read.recorded_until(time),
+        Some(AsOf::Recorded(time) | AsOf::Bitemporal { recorded: time, .. }) => read.recorded_until(time),
     }
 }
 
 /// Whether an event of the window belongs to the moment: backdated events make that a question for each one.
 fn counts(event: &RecordedEvent, as_of: Option<AsOf>) -> bool {
     match as_of {
-        Some(AsOf::Occurred(time)) => event.happened_at() <= time,
+        Some(AsOf::Occurred(time) | AsOf::Bitemporal { occurred: time, .. }) => event.happened_at() <= time,
         _ => true,
     }
 }

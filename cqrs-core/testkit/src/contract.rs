@@ -258,6 +258,7 @@ macro_rules! snapshot_store_contract {
                 as_of_a_position_includes_it
                 as_of_a_recorded_time_includes_it
                 as_of_an_occurred_time_needs_all_that_was_folded_to_have_happened
+                as_of_two_times_needs_all_that_was_folded_to_be_recorded_and_to_have_happened
                 as_of_passes_over_other_shapes
                 streams_do_not_mix
                 pruning_keeps_the_highest_versions_in_whatever_order_they_were_saved

@@ -167,6 +167,21 @@ pub async fn as_of_an_occurred_time_needs_all_that_was_folded_to_have_happened(s
     assert_eq!(as_of(&store, AsOf::Recorded(second(200))).await, Some(20), "and the other way round");
 }
 
+pub async fn as_of_two_times_needs_all_that_was_folded_to_be_recorded_and_to_have_happened(store: Store) {
+    let second = |number: i64| Timestamp::from_micros(number * 1_000_000);
+    for (number, happened) in [(10, 1), (20, 900), (30, 900), (40, 2_000)] {
+        save(&store, &Snapshot { happened_until: second(happened), ..snapshot("account-a", number) }).await;
+    }
+    let recorded_at = |number| snapshot("account-a", number).recorded_at;
+    let both = |occurred, recorded| AsOf::Bitemporal { occurred: second(occurred), recorded };
+    assert_eq!(as_of(&store, both(900, Timestamp::MAX)).await, Some(30));
+    assert_eq!(as_of(&store, both(900, recorded_at(30))).await, Some(30));
+    assert_eq!(as_of(&store, both(900, recorded_at(30).plus_micros(-1))).await, Some(20));
+    assert_eq!(as_of(&store, both(899, Timestamp::MAX)).await, Some(10));
+    assert_eq!(as_of(&store, both(899, recorded_at(10).plus_micros(-1))).await, None);
+    assert_eq!(as_of(&store, both(2_000, recorded_at(40))).await, Some(40));
+}
+
 pub async fn as_of_passes_over_other_shapes(store: Store) {
     given(&store, &[10, 20]).await;
     save(&store, &Snapshot { state_version: 2, ..snapshot("account-a", 15) }).await;

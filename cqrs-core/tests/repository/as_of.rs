@@ -177,3 +177,61 @@ async fn what_was_a_past_state_stays_it() {
         assert_eq!(as_of(&accounts, moment).await, Some((100, 2)), "{moment:?}");
     }
 }
+
+#[tokio::test]
+async fn as_of_two_times_counts_what_was_recorded_by_one_and_had_happened_by_the_other() {
+    let (_, accounts, history) = given().await;
+    let both = |occurred: &str, version: usize| AsOf::Bitemporal {
+        occurred: time(occurred),
+        recorded: history[version - 1].recorded_at,
+    };
+    // The deposit of 01-05 was recorded as version 3, after that of 01-10.
+    assert_eq!(as_of(&accounts, both("2024-01-06T00:00:00Z", 2)).await, Some((0, 1)), "it was not known yet");
+    assert_eq!(as_of(&accounts, both("2024-01-06T00:00:00Z", 3)).await, Some((7, 3)), "it was known");
+    assert_eq!(as_of(&accounts, both("2024-01-10T12:00:00Z", 2)).await, Some((100, 2)));
+    assert_eq!(as_of(&accounts, both("2024-01-10T12:00:00Z", 4)).await, Some((107, 3)));
+    assert_eq!(as_of(&accounts, both("2024-01-31T00:00:00Z", 4)).await, Some((87, 4)));
+    let before = AsOf::Bitemporal { occurred: Timestamp::MAX, recorded: history[0].recorded_at.plus_micros(-1) };
+    assert_eq!(as_of(&accounts, before).await, None, "nothing was known");
+}
+
+#[tokio::test]
+async fn what_was_known_then_does_not_change_by_what_is_recorded_later() {
+    let (store, accounts, history) = given().await;
+    let newest = store.head().await.unwrap().recorded_at.unwrap();
+    let known = AsOf::Bitemporal { occurred: time("2024-01-06T00:00:00Z"), recorded: history[3].recorded_at };
+    let then = accounts.load_as_of(&id(), known).await.unwrap().unwrap();
+    assert!(!then.provisional);
+    let backdated = Context::new().occurred_at(time("2024-01-02T00:00:00Z"));
+    accounts.execute_with(&id(), Deposit::new(1_000, "VND"), backdated).await.unwrap();
+    assert_eq!(accounts.load_as_of(&id(), known).await.unwrap().unwrap(), then);
+    assert_eq!(as_of(&accounts, AsOf::Occurred(time("2024-01-06T00:00:00Z"))).await, Some((1_007, 5)));
+    let later = AsOf::Bitemporal { occurred: newest, recorded: Timestamp::MAX };
+    assert!(accounts.load_as_of(&id(), later).await.unwrap().unwrap().provisional, "more may be recorded by then");
+}
+
+#[tokio::test]
+async fn what_is_last_known_of_a_version_to_come_is_the_newest_state() {
+    let (_, accounts, _) = given().await;
+    for (number, balance, newest, provisional) in [(2, 100, 2, false), (4, 87, 4, false), (5, 87, 4, true)] {
+        let found = accounts.last_known(&id(), AsOf::Version(version(number))).await.unwrap().unwrap();
+        assert_eq!((found.state.balance(), found.version.get(), found.provisional), (balance, newest, provisional));
+    }
+    let unknown = AccountId::new("ACC-9");
+    assert_eq!(accounts.last_known(&unknown, AsOf::Version(version(1))).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_is_last_known_at_a_time_is_the_state_then() {
+    let (_, accounts, history) = given().await;
+    for moment in [
+        AsOf::Recorded(history[1].recorded_at),
+        AsOf::Recorded(Timestamp::MAX),
+        AsOf::Recorded(Timestamp::MIN),
+        AsOf::Occurred(time("2024-01-05T12:00:00Z")),
+        AsOf::Position(history[2].position),
+    ] {
+        let then = accounts.load_as_of(&id(), moment).await.unwrap();
+        assert_eq!(accounts.last_known(&id(), moment).await.unwrap(), then, "{moment:?}");
+    }
+}

@@ -98,7 +98,11 @@ async fn agrees_with_the_fold(counters: &Repository<Counter>, plain: &Repository
             [AsOf::Version(event.version), AsOf::Position(event.position), AsOf::Recorded(event.recorded_at), before]
         })
         .chain((-1..21).map(|micros| AsOf::Occurred(Timestamp::from_micros(micros))))
-        .chain([AsOf::Occurred(Timestamp::MAX)]);
+        .chain([AsOf::Occurred(Timestamp::MAX)])
+        .chain(history.iter().flat_map(|event| {
+            let recorded = event.recorded_at;
+            [3, 12].map(|micros| AsOf::Bitemporal { occurred: Timestamp::from_micros(micros), recorded })
+        }));
     for moment in moments {
         let expected = plain.load_as_of(&id(), moment).await.unwrap();
         assert_eq!(counters.load_as_of(&id(), moment).await.unwrap(), expected, "{moment:?}");

@@ -45,7 +45,10 @@ pub(crate) struct KeptNote {
 
 impl KeptNote {
     pub(super) fn new(name: &str, partitions: Partitions, as_of: AsOf, moment: &Moment) -> Self {
-        let recorded = if let AsOf::Recorded(time) = as_of { Some(time) } else { None };
+        let recorded = match as_of {
+            AsOf::Recorded(time) | AsOf::Bitemporal { recorded: time, .. } => Some(time),
+            _ => None,
+        };
         Self {
             name: name.to_owned(),
             partitions: partitions.get(),
@@ -60,9 +63,10 @@ impl KeptNote {
         let Self { name, partitions, position, recorded, occurred, provisional } = self;
         let corrupt = |error| ReadModelError::Corrupt { what: format!("generation {generation}: {error}") };
         let as_of = match (recorded, occurred) {
-            (Some(time), _) => AsOf::Recorded(time),
-            (_, Some(time)) => AsOf::Occurred(time),
-            _ => AsOf::Position(position),
+            (Some(recorded), Some(occurred)) => AsOf::Bitemporal { occurred, recorded },
+            (Some(time), None) => AsOf::Recorded(time),
+            (None, Some(time)) => AsOf::Occurred(time),
+            (None, None) => AsOf::Position(position),
         };
         let partitions = Partitions::new(partitions).map_err(corrupt)?;
         Ok(KeptGeneration { name, generation, partitions, as_of, position, provisional })

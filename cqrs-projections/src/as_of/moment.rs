@@ -35,6 +35,10 @@ impl Moment {
             AsOf::Occurred(time) => {
                 Ok(Self { position: head.position, occurred: Some(time), provisional: newer(time) })
             }
+            AsOf::Bitemporal { occurred, recorded } => {
+                let known = Box::pin(Self::of(store, AsOf::Recorded(recorded))).await?;
+                Ok(Self { occurred: Some(occurred), ..known })
+            }
             _ => Err(AsOfError::Version),
         }
     }
@@ -123,6 +127,11 @@ mod tests {
         assert_eq!(at(AsOf::Recorded(newest.plus_micros(1))).await.unwrap(), future);
         let occurred = at(AsOf::Occurred(newest)).await.unwrap();
         assert_eq!(occurred, Moment { position: head, occurred: Some(newest), provisional: false });
+        let both = |recorded| AsOf::Bitemporal { occurred: newest, recorded };
+        assert_eq!(at(both(newest)).await.unwrap(), occurred);
+        assert_eq!(at(both(newest.plus_micros(1))).await.unwrap(), Moment { provisional: true, ..occurred });
+        let (second, then) = moments[1];
+        assert_eq!(at(both(then)).await.unwrap(), Moment { position: second, ..occurred });
         assert!(matches!(at(AsOf::Version(Version::FIRST)).await, Err(AsOfError::Version)));
         let empty = InMemoryEventStore::new();
         assert_eq!(Moment::of(&empty, AsOf::Recorded(newest)).await.unwrap().position, GlobalPosition::START);

@@ -38,7 +38,7 @@ pub struct PastDocuments<D> {
 /// this projector held then, or would have held.
 ///
 /// [`AsOf::Recorded`] is what the store knew at that time; [`AsOf::Occurred`] what had happened by then as far as it is known
-/// today, in the order of the log. A time after the newest event is answered from what is there and marked
+/// today, in the order of the log; [`AsOf::Bitemporal`] what had happened by one time as far as it was known at another. A time after the newest event is answered from what is there and marked
 /// [provisional](PastDocuments::is_provisional). Where the documents are too many for the memory of one machine, a read model
 /// [keeps](crate::Running::as_of) them.
 ///

@@ -80,6 +80,11 @@ async fn any_moment(seeds: Vec<u64>, partitions: u16, moments: [prop::sample::In
         let happened = oracle_of(&store, |event| occurred_at(event) <= time).await;
         assert_eq!(occurred.all().await.unwrap(), happened);
 
+        let both = AsOf::Bitemporal { occurred: time, recorded: at.recorded_at };
+        let bitemporal = documents_as_of(Spread(partitions), store.clone(), both).await.unwrap();
+        let known = oracle_of(&store, |event| occurred_at(event) <= time && event.recorded_at <= at.recorded_at).await;
+        assert_eq!(bitemporal.all().await.unwrap(), known);
+
         let found = position.diff(&occurred).await.unwrap();
         assert_differences(&found, &expected, &happened);
         folded.push((position, expected));

@@ -2,20 +2,20 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-/// How many values of one document are listed.
-const MOST: usize = 100;
-
-/// A value within a document that differs.
-#[derive(Debug, Clone, PartialEq)]
+/// A value within a document, or within the state of an aggregate, that differs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ValueDifference {
     /// Where it is: a JSON pointer (RFC 6901) such as `/items/0/price`, empty for the whole document.
     pub path: String,
     /// What it was; `None` when it was not there.
+    #[serde(default, deserialize_with = "there", skip_serializing_if = "Option::is_none")]
     pub before: Option<Value>,
     /// What it is; `None` when it is not there.
+    #[serde(default, deserialize_with = "there", skip_serializing_if = "Option::is_none")]
     pub after: Option<Value>,
 }
 
@@ -30,33 +30,58 @@ impl fmt::Display for ValueDifference {
     }
 }
 
-/// The first values that differ, in the order of their paths. The elements of arrays are compared place by place.
-pub(super) fn differences(before: &Value, after: &Value) -> Vec<ValueDifference> {
-    let mut found = Vec::new();
-    differ(Some(before), Some(after), &mut String::new(), &mut found);
-    found
+impl ValueDifference {
+    /// The first values that differ, `most` of them, in the order of their paths. The elements of arrays are compared place
+    /// by place.
+    ///
+    /// ```
+    /// use cqrs_core::ValueDifference;
+    /// use serde_json::json;
+    /// let found = ValueDifference::between(&json!({ "price": 5, "tags": [] }), &json!({ "price": 6, "tags": [] }), 100);
+    /// assert_eq!(found[0].to_string(), "/price 5 -> 6");
+    /// ```
+    #[must_use]
+    pub fn between(before: &Value, after: &Value, most: usize) -> Vec<Self> {
+        let mut found = Found { values: Vec::new(), most };
+        found.differ(Some(before), Some(after), &mut String::new());
+        found.values
+    }
 }
 
-fn differ(before: Option<&Value>, after: Option<&Value>, path: &mut String, found: &mut Vec<ValueDifference>) {
-    if before == after || found.len() == MOST {
-        return;
-    }
-    match (before, after) {
-        (Some(Value::Object(before)), Some(Value::Object(after))) => {
-            let added = after.keys().filter(|name| !before.contains_key(*name));
-            let mut names: Vec<_> = before.keys().chain(added).collect();
-            names.sort_unstable();
-            for name in names {
-                let step = name.replace('~', "~0").replace('/', "~1");
-                within(&step, path, |path| differ(before.get(name), after.get(name), path, found));
+/// What is there may be `null`.
+fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+struct Found {
+    values: Vec<ValueDifference>,
+    most: usize,
+}
+
+impl Found {
+    fn differ(&mut self, before: Option<&Value>, after: Option<&Value>, path: &mut String) {
+        if before == after || self.values.len() == self.most {
+            return;
+        }
+        match (before, after) {
+            (Some(Value::Object(before)), Some(Value::Object(after))) => {
+                let added = after.keys().filter(|name| !before.contains_key(*name));
+                let mut names: Vec<_> = before.keys().chain(added).collect();
+                names.sort_unstable();
+                for name in names {
+                    let step = name.replace('~', "~0").replace('/', "~1");
+                    within(&step, path, |path| self.differ(before.get(name), after.get(name), path));
+                }
+            }
+            (Some(Value::Array(before)), Some(Value::Array(after))) => {
+                for at in 0..before.len().max(after.len()) {
+                    within(&at.to_string(), path, |path| self.differ(before.get(at), after.get(at), path));
+                }
+            }
+            _ => {
+                self.values.push(ValueDifference { path: path.clone(), before: before.cloned(), after: after.cloned() })
             }
         }
-        (Some(Value::Array(before)), Some(Value::Array(after))) => {
-            for at in 0..before.len().max(after.len()) {
-                within(&at.to_string(), path, |path| differ(before.get(at), after.get(at), path, found));
-            }
-        }
-        _ => found.push(ValueDifference { path: path.clone(), before: before.cloned(), after: after.cloned() }),
     }
 }
 
@@ -76,7 +101,7 @@ mod tests {
     use super::*;
 
     fn texts(before: &Value, after: &Value) -> Vec<String> {
-        differences(before, after).iter().map(ToString::to_string).collect()
+        ValueDifference::between(before, after, usize::MAX).iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -97,7 +122,8 @@ mod tests {
     #[test]
     fn only_the_first_are_listed() {
         let (before, after) = (json!(vec![0; 5_000]), json!(vec![1; 5_000]));
-        assert_eq!(differences(&before, &after).len(), MOST);
+        assert_eq!(ValueDifference::between(&before, &after, 100).len(), 100);
+        assert_eq!(ValueDifference::between(&before, &after, usize::MAX).len(), 5_000);
     }
 
     fn value() -> impl Strategy<Value = Value> {
@@ -114,12 +140,14 @@ mod tests {
     proptest! {
         #[test]
         fn every_difference_points_at_what_each_side_has(before in value(), after in value()) {
-            let found = differences(&before, &after);
+            let found = ValueDifference::between(&before, &after, usize::MAX);
             prop_assert_eq!(found.is_empty(), before == after);
             for one in found {
                 prop_assert_eq!(before.pointer(&one.path), one.before.as_ref());
                 prop_assert_eq!(after.pointer(&one.path), one.after.as_ref());
-                prop_assert_ne!(one.before, one.after);
+                prop_assert_ne!(&one.before, &one.after);
+                let text = serde_json::to_string(&one).unwrap();
+                prop_assert_eq!(serde_json::from_str::<ValueDifference>(&text).unwrap(), one, "{}", text);
             }
         }
     }
