@@ -84,7 +84,9 @@ impl fmt::Debug for Payload {
 #[non_exhaustive]
 pub enum CodecError {
     /// The reader does not know this event type. The reader decides what that means for it.
-    #[error("unknown event type {0:?}")]
+    #[error(
+        "unknown event type {0:?}: no event of this reader is recorded, nor was ever renamed, retired or dropped, under it"
+    )]
     UnknownType(String),
     /// The payload does not fit its type.
     #[error("cannot decode {what}")]

@@ -20,8 +20,12 @@ use crate::name::EventType;
     note = "add `#[derive(Serialize, Deserialize, DomainEvent)]` and `#[event(domain = \"…\")]` to `{Self}`"
 )]
 pub trait DomainEvent: Sized + Send + Sync + 'static {
-    /// Every event type that [`decode`](Self::decode) understands: the current ones and the older versions that are upcast.
+    /// Every event type that [`decode`](Self::decode) understands: the current ones, then those of recorded events that are
+    /// read as them: older versions, former names, and what is retired or dropped.
     const EVENT_TYPES: &'static [&'static str];
+
+    /// Those of [`EVENT_TYPES`](Self::EVENT_TYPES) under which events are written today; all of them unless told.
+    const WRITTEN_TYPES: &'static [&'static str] = Self::EVENT_TYPES;
 
     /// A hash of the definition (event types, fields and their types). A snapshot that was folded under another
     /// fingerprint is discarded.
@@ -62,7 +66,7 @@ pub trait DomainEvent: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`CodecError::UnknownType`] for a type outside [`EVENT_TYPES`](Self::EVENT_TYPES), [`CodecError::Decode`] when
-    /// the payload does not fit it, [`CodecError::Upcast`] when an upcaster refuses it.
+    /// the payload does not fit it, [`CodecError::Upcast`] when an upcaster refuses it. Nothing is appended then.
     fn decode(event_type: &str, payload: &[u8], into: &mut Vec<Self>) -> Result<(), CodecError>;
 }
 

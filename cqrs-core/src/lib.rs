@@ -93,7 +93,7 @@ pub use stream_facts::{
 };
 pub use subscription::{CatchUpSubscription, Hint, Listener, Subscription, Wake};
 pub use timestamp::{InvalidTimestamp, Timestamp};
-pub use upcast::{Upcast, UpcastError};
+pub use upcast::{Retired, Upcast, UpcastError, Upcasted};
 pub use value_difference::ValueDifference;
 
 /// What derived code calls; no part of the public interface.
@@ -107,6 +107,6 @@ pub mod __private {
     pub use crate::event::{DomainEvent, EventSet};
     pub use crate::name::EventType;
     pub use crate::snapshot_policy::SnapshotPolicy;
-    pub use crate::upcast::{Upcast, upcast};
+    pub use crate::upcast::{Retired, Upcast, decode_retired, upcast};
     pub use serde::{Serialize, de::DeserializeOwned};
 }

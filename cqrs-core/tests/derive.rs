@@ -4,6 +4,8 @@
 mod aggregates;
 #[path = "derive/behaviour/claims.rs"]
 mod claims;
+#[path = "derive/behaviour/evolution.rs"]
+mod evolution;
 #[path = "derive/behaviour/fingerprints.rs"]
 mod fingerprints;
 #[path = "derive/behaviour/generics.rs"]

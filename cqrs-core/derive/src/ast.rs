@@ -94,6 +94,8 @@ impl<'a> Events<'a> {
                 attr: EventAttr {
                     krate: None,
                     domain: None,
+                    retired: None,
+                    dropped: None,
                     ..EventAttr::parse(&item.attrs, place, &mut Errors::default())
                 },
                 claims: claims(&data.fields, errors),

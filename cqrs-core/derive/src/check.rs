@@ -18,7 +18,7 @@ use crate::name;
 pub struct Named<'a> {
     pub kind: &'a Kind<'a>,
     pub event_type: String,
-    /// Older event types, each with the upcasters that lead to the current one.
+    /// Older event types, each with the upcasters that lead to the current one: none where only the name was another.
     pub older: Vec<(String, Vec<&'a ExprPath>)>,
 }
 
@@ -44,16 +44,57 @@ pub fn events<'a>(events: &'a Events<'a>, errors: &mut Errors) -> Vec<Named<'a>>
         if let (Some(domain), Some(action), Some(chain)) = (&domain, action, chain) {
             let event_type = |version: u32| format!("{domain}.{action}.v{version}");
             let version = kind.attr.version.map_or(1, |version| version.value);
-            let older = |step: usize| {
-                let (from, _) = chain[step];
-                (event_type(from), chain[step..].iter().map(|(_, path)| *path).collect())
-            };
-            named.push(Named { kind, event_type: event_type(version), older: (0..chain.len()).map(older).collect() });
+            let paths: Vec<&ExprPath> = chain.iter().map(|(_, path)| *path).collect();
+            let mut older: Vec<_> =
+                versions(&chain).map(|(step, from)| (event_type(from), paths[step..].to_vec())).collect();
+            for former in former_names(kind, errors) {
+                let all = versions(&chain).chain([(chain.len(), version)]);
+                older.extend(all.map(|(step, from)| (format!("{former}.v{from}"), paths[step..].to_vec())));
+            }
+            named.push(Named { kind, event_type: event_type(version), older });
         }
     }
-    distinct(&named, errors);
+    let mut owners = distinct(&named, errors);
+    gone(events, &mut owners, errors);
     nested(events, errors);
     named
+}
+
+/// The older versions, each with the place of its upcaster.
+fn versions(chain: &[(u32, &ExprPath)]) -> impl Iterator<Item = (usize, u32)> {
+    chain.iter().enumerate().map(|(step, (from, _))| (step, *from))
+}
+
+/// Names that the event had, as far as they can be names.
+fn former_names(kind: &Kind, errors: &mut Errors) -> Vec<String> {
+    let mut former = Vec::new();
+    for given in kind.attr.renamed_from.iter().flatten() {
+        let value = given.value();
+        let unversioned = name::without_version(&value);
+        if unversioned.is_none() && name::is_domain(&value) && value.contains('.') {
+            former.push(value);
+            continue;
+        }
+        let hint = match unversioned {
+            Some(name) => format!(", without a version: write `{name}`, all versions of it are read"),
+            None => ", as in `account.created`".to_owned(),
+        };
+        errors.on(given, format_args!("a former name is the domain and the name of the event{hint}"));
+    }
+    former
+}
+
+/// The event types that no event is written under any more, and that no event reads as an older version of its own.
+fn gone(events: &Events, owners: &mut HashMap<String, String>, errors: &mut Errors) {
+    let retired = events.attr.retired.iter().flatten().map(|retired| &retired.event_type);
+    for given in retired.chain(events.attr.dropped.iter().flatten()) {
+        let value = given.value();
+        if !name::is_event_type(&value) {
+            errors.on(given, "an event type is the domain, the name and the version, as in `account.moved.v1`");
+        } else if let Some(owner) = owners.insert(value.clone(), "another entry".to_owned()) {
+            errors.on(given, format_args!("`{value}` is read by {owner} already: say once what becomes of its events"));
+        }
+    }
 }
 
 fn nested(events: &Events, errors: &mut Errors) {
@@ -198,7 +239,8 @@ fn scopes(kind: &Kind, errors: &mut Errors) {
     }
 }
 
-fn distinct(named: &[Named], errors: &mut Errors) {
+/// Checks that each event type is read by one kind of event; answers by which.
+fn distinct(named: &[Named], errors: &mut Errors) -> HashMap<String, String> {
     let mut owners: HashMap<&str, &Kind> = HashMap::new();
     for Named { kind, event_type, older } in named {
         let ident = kind.ident;
@@ -211,6 +253,7 @@ fn distinct(named: &[Named], errors: &mut Errors) {
             }
         }
     }
+    owners.into_iter().map(|(event_type, kind)| (event_type.to_owned(), format!("`{}`", kind.ident))).collect()
 }
 
 fn owns_its_data(item: &DeriveInput, errors: &mut Errors) {

@@ -59,6 +59,9 @@ use syn::parse_macro_input;
 /// | `name = "opened"` | variant, struct | what happened; the variant's or struct's name in snake case when it is not given. Give it when you rename a variant, so that recorded events are still found |
 /// | `version = 2` | variant, struct | the version of the fields, 1 when it is not given. Raise it when old payloads no longer fit |
 /// | `upcast_from(1 = path, …)` | variant, struct | older versions that can still be read, in ascending order, each with the function (an `Upcast`) that turns its payload into that of the next version in the list, the last one into the current one |
+/// | `renamed_from("account.created", …)` | variant, struct | names under which the event was recorded before, each a domain and a name: all versions of them are read like those of the present name |
+/// | `retired("account.moved.v1" = path, …)` | enum, struct | recorded event types that no event is written under any more, each with the function (a `Retired`) that says what such an event is today: several events, one of another type, or none |
+/// | `dropped("account.pinged.v1", …)` | enum, struct | recorded event types that no reader of these events needs: they are passed over on purpose, and not unknown |
 /// | `restarts` | variant, struct | the state after this event rests on nothing that was before it: it is applied to the default state, and a stream can be truncated before it. For what carries a balance forward, say; give the event all fields that the state needs |
 /// | `nested` | variant | its one value is itself a type of events, which are recorded under their own event types: see below |
 /// | `claim = "email"` | field | what the field displays is a unique key of this kind, which the event takes for its stream: see `Claims`. Nothing is claimed when an `Option` is `None` |
@@ -66,9 +69,10 @@ use syn::parse_macro_input;
 /// | `crate = path` | enum, struct | where `cqrs-core` is, `::cqrs_core` when it is not given |
 ///
 /// A field that old payloads lack needs no new version when serde can fill it in (`#[serde(default)]`, `Option`), and a
-/// removed field none at all: unknown fields are passed over.
+/// removed field none at all: unknown fields are passed over. A renamed field is read under its old name too with
+/// `#[serde(alias = "…")]`.
 ///
-/// `FINGERPRINT` covers event types, upcasters, which events restart the state, fields with their types as written, and
+/// `FINGERPRINT` covers event types, upcasters, what is retired or dropped, which events restart the state, fields with their types as written, and
 /// serde's attributes, and nested events. It does not see into the types of fields, nor which types a generic event is used
 /// with.
 ///

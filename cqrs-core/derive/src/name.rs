@@ -29,6 +29,19 @@ pub fn is_domain(name: &str) -> bool {
     name.split('.').all(is_word)
 }
 
+/// What stands before the `.v` and the number of a version, where there is one: `account.opened` of `account.opened.v1`.
+pub fn without_version(event_type: &str) -> Option<&str> {
+    let (name, version) = event_type.rsplit_once(".v")?;
+    let number = !version.starts_with(['0', '+']) && version.parse::<u32>().is_ok();
+    number.then_some(name)
+}
+
+/// A domain, a name and a version, not longer than an event type may be.
+pub fn is_event_type(value: &str) -> bool {
+    let named = |name: &str| is_domain(name) && name.contains('.');
+    value.len() <= LONGEST_EVENT_TYPE && without_version(value).is_some_and(named)
+}
+
 /// 1 to 64 ASCII letters, digits, `_` or `.`: what may stand before the `-` of a stream's name.
 pub fn is_category(name: &str) -> bool {
     let allowed = |c: u8| c.is_ascii_alphanumeric() || c == b'_' || c == b'.';
@@ -74,6 +87,15 @@ mod tests {
         for bad in ["", "Account", "shop.", ".shop", "a..b", "a-b", "a b", "ä"] {
             assert!(!is_domain(bad), "{bad}");
         }
+        for good in ["account.opened.v1", "shop.orders.paid.v20"] {
+            assert!(is_event_type(good), "{good}");
+        }
+        for bad in
+            ["", "opened.v1", "account.opened", "account.opened.v0", "account.opened.v", "account.opened.v+1", "a.B.v1"]
+        {
+            assert!(!is_event_type(bad), "{bad}");
+        }
+        assert_eq!(without_version("account.opened.v12"), Some("account.opened"));
         assert!(is_category("Account_2.b") && is_category(&"x".repeat(64)));
         assert!(is_scope("shop.e_mail2") && is_scope(&"x".repeat(64)));
         assert!(!is_scope("") && !is_scope("E_mail") && !is_scope("e-mail") && !is_scope(&"x".repeat(65)));

@@ -1,5 +1,5 @@
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
 use syn::{DeriveInput, parse_quote};
 
 use super::members::{self, Member};
@@ -52,6 +52,10 @@ fn body(events: &Events, named: &[Named]) -> TokenStream {
     let private = quote_spanned!(at=> #krate::__private);
     let current: Vec<&str> = named.iter().map(|named| named.event_type.as_str()).collect();
     let older = named.iter().flat_map(|named| named.older.iter().map(|(event_type, _)| event_type));
+    let retired: Vec<_> = events.attr.retired.iter().flatten().collect();
+    let retired_types: Vec<_> = retired.iter().map(|retired| &retired.event_type).collect();
+    let retired_paths = retired.iter().map(|retired| &retired.path);
+    let dropped: Vec<_> = events.attr.dropped.iter().flatten().collect();
     let fingerprint = fingerprint(events, named);
     let claims = claims::expand(events);
     let nested: Vec<_> = events.nested.iter().map(|nested| (nested.ident, nested.ty)).collect();
@@ -111,6 +115,8 @@ fn body(events: &Events, named: &[Named]) -> TokenStream {
         };
         let current = decode(quote_spanned!(at=> payload));
         let upcast = decode(quote_spanned!(at=> &#private::upcast(event_type, payload, chain)?));
+        let (renamed, older): (Vec<_>, Vec<_>) = older.iter().partition(|(_, chain)| chain.is_empty());
+        let renamed = renamed.iter().map(|(event_type, _)| event_type);
         let older = older.iter().map(|(event_type, chain)| {
             quote_spanned! {at=>
                 #event_type => {
@@ -120,35 +126,60 @@ fn body(events: &Events, named: &[Named]) -> TokenStream {
             }
         });
         quote_spanned! {at=>
-            #event_type => #current,
+            #event_type #(| #renamed)* => #current,
             #(#older)*
         }
     });
+    let gone_arms = [
+        (!retired.is_empty()).then(|| {
+            quote_spanned! {at=>
+                #(#retired_types)|* => {
+                    let retired: &[(&str, #private::Retired)] = &[#((#retired_types, #retired_paths)),*];
+                    return #private::decode_retired(event_type, payload, retired, into);
+                }
+            }
+        }),
+        (!dropped.is_empty()).then(|| quote_spanned!(at=> #(#dropped)|* => return ::core::result::Result::Ok(()),)),
+    ];
+    let gone_arms: Vec<_> = gone_arms.iter().flatten().collect();
 
-    let own_types = quote_spanned!(at=> &[#(#current,)* #(#older,)*]);
-    let (event_types, fingerprint) = if nested.is_empty() {
-        (own_types.clone(), quote_spanned!(at=> #fingerprint))
+    let own_types = quote_spanned!(at=> &[#(#current,)* #(#older,)* #(#retired_types,)* #(#dropped,)*]);
+    let own_written = quote_spanned!(at=> &[#(#current),*]);
+    let (event_types, written_types, fingerprint) = if nested.is_empty() {
+        (own_types.clone(), own_written, quote_spanned!(at=> #fingerprint))
     } else {
-        let lists = quote_spanned!(at=> &[#own_types, #(<#inner_types as #private::DomainEvent>::EVENT_TYPES,)*]);
-        let event_types = quote_spanned! {at=>
-            {
-                const LISTS: &[&[&str]] = #lists;
-                const ALL: [&str; #private::count(LISTS)] = #private::concat(LISTS);
-                &ALL
+        let together = |own: &TokenStream, of: &str| {
+            let of = format_ident!("{of}", span = at);
+            quote_spanned! {at=>
+                {
+                    const LISTS: &[&[&str]] = &[#own, #(<#inner_types as #private::DomainEvent>::#of,)*];
+                    const ALL: [&str; #private::count(LISTS)] = #private::concat(LISTS);
+                    &ALL
+                }
             }
         };
+        let event_types = together(&own_types, "EVENT_TYPES");
+        let written_types = together(&own_written, "WRITTEN_TYPES");
         let inner = quote_spanned!(at=> &[#(<#inner_types as #private::DomainEvent>::FINGERPRINT,)*]);
-        (event_types, quote_spanned!(at=> #private::fingerprint_of(#fingerprint, #inner)))
+        (event_types, written_types, quote_spanned!(at=> #private::fingerprint_of(#fingerprint, #inner)))
     };
     let unknown = quote_spanned! {at=>
         ::core::result::Result::Err(#private::CodecError::UnknownType(::std::borrow::ToOwned::to_owned(event_type)))
     };
-    let decode_own = if named.is_empty() {
+    let decode_own = if named.is_empty() && gone_arms.is_empty() {
         unknown
+    } else if named.is_empty() {
+        quote_spanned! {at=>
+            match event_type {
+                #(#gone_arms)*
+                _ => #unknown,
+            }
+        }
     } else {
         quote_spanned! {at=>
             let event: Self = match event_type {
                 #(#arms)*
+                #(#gone_arms)*
                 _ => return #unknown,
             };
             into.push(event);
@@ -160,6 +191,7 @@ fn body(events: &Events, named: &[Named]) -> TokenStream {
 
     quote_spanned! {at=>
         const EVENT_TYPES: &'static [&'static str] = #event_types;
+        const WRITTEN_TYPES: &'static [&'static str] = #written_types;
         const FINGERPRINT: u64 = #fingerprint;
 
         fn event_type(&self) -> &'static str {
@@ -228,6 +260,13 @@ fn fingerprint(events: &Events, named: &[Named]) -> u64 {
         }
         // the end of an event, so that a field cannot move to the next one unseen
         hash.text("");
+    }
+    for retired in events.attr.retired.iter().flatten() {
+        hash.text(&retired.event_type.value());
+        hash.tokens(&retired.path);
+    }
+    for dropped in events.attr.dropped.iter().flatten() {
+        hash.text(&dropped.value());
     }
     hash.finish()
 }

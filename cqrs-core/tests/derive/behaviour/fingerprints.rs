@@ -36,7 +36,30 @@ definition!(other_shape { Opened { owner: String, age: Option<u8> }, Closed {} }
 definition!(field_moved { Opened { owner: String }, Closed { age: Option<u8> } });
 definition!(one_more { Opened { owner: String, age: Option<u8> }, Closed, Renamed });
 definition!(upcast { #[event(version = 2, upcast_from(1 = Ok))] Opened { owner: String, age: Option<u8> }, Closed });
+definition!(renamed { #[event(renamed_from("account.made"))] Opened { owner: String, age: Option<u8> }, Closed });
 definition!(restarting { Opened { owner: String, age: Option<u8> }, #[event(restarts)] Closed });
+
+/// The events of `base`, and others that are read as them.
+macro_rules! gone {
+    ($name:ident { $($list:tt)* }) => {
+        pub mod $name {
+            use cqrs_core::DomainEvent;
+            use serde::{Deserialize, Serialize};
+
+            #[derive(Serialize, Deserialize, DomainEvent)]
+            #[event(domain = "account", $($list)*)]
+            pub enum Event { Opened { owner: String, age: Option<u8> }, Closed }
+        }
+    };
+}
+
+gone!(retired { retired("account.moved.v1" = super::none) });
+gone!(retired_otherwise { retired("account.moved.v1" = super::super::fingerprints::none) });
+gone!(dropped { dropped("account.moved.v1") });
+
+fn none(_: serde_json::Value) -> Result<Vec<cqrs_core::Upcasted>, cqrs_core::UpcastError> {
+    Ok(Vec::new())
+}
 
 #[test]
 fn the_fingerprint_changes_with_the_definition_and_with_nothing_else() {
@@ -52,7 +75,11 @@ fn the_fingerprint_changes_with_the_definition_and_with_nothing_else() {
         field_moved::Event::FINGERPRINT,
         one_more::Event::FINGERPRINT,
         upcast::Event::FINGERPRINT,
+        renamed::Event::FINGERPRINT,
         restarting::Event::FINGERPRINT,
+        retired::Event::FINGERPRINT,
+        retired_otherwise::Event::FINGERPRINT,
+        dropped::Event::FINGERPRINT,
     ];
     let count = all.len();
     all.sort_unstable();
