@@ -1,6 +1,9 @@
 //! What happened: the typed events of a domain and how they become bytes.
 
+pub(crate) mod marked;
 pub(crate) mod nested;
+
+pub use marked::PersonalFields;
 
 use crate::claim::{Claims, InvalidClaim};
 use crate::codec::{CodecError, Payload};
@@ -31,6 +34,10 @@ pub trait DomainEvent: Sized + Send + Sync + 'static {
     /// fingerprint is discarded.
     const FINGERPRINT: u64;
 
+    /// Which fields hold personal data, by the event types under which they are written; none unless told. Derived from
+    /// `#[event(personal)]` on them.
+    const PERSONAL_FIELDS: &'static [PersonalFields] = &[];
+
     /// The event type under which this event is written, such as `account.opened.v1`.
     fn event_type(&self) -> &'static str;
 
@@ -57,7 +64,15 @@ pub trait DomainEvent: Sized + Send + Sync + 'static {
 
     /// The words by which this event is found besides its type, such as `course:c1` for what it is about; none unless told.
     /// They become [`tags`](crate::Metadata::tags) of its metadata, before those of the command's context. No personal data.
+    /// Derived from `#[event(tag = "course")]` on its fields.
     fn tags(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The persons whose data this event holds, by ids that are no personal data themselves; none unless told. They become
+    /// [`data_subjects`](crate::Metadata::data_subjects) of its metadata, before those of the command's context. Derived from
+    /// `#[event(subject)]` on its fields.
+    fn data_subjects(&self) -> Vec<String> {
         Vec::new()
     }
 

@@ -59,7 +59,7 @@ pub use dead_letter_store::{
     DeadLetter, DeadLetterCause, DeadLetterCount, DeadLetterEvent, DeadLetterFailure, DeadLetterId, DeadLetterOwner,
     DeadLetterPage, DeadLetterState, DeadLetterStore, Discarded, ListDeadLetters, NewDeadLetter, ParkedDocuments,
 };
-pub use event::{DomainEvent, EventSet};
+pub use event::{DomainEvent, EventSet, PersonalFields};
 pub use event_store::{
     Append, AppendError, Appended, Condition, Decision, Direction, EventStore, Existing, Facts, Filter, Head,
     InvalidAppend, Limits, ListStreams, LogPage, NewEvent, ReadAll, ReadStream, StoreError, StreamHead, StreamList,
@@ -103,8 +103,9 @@ pub mod __private {
     pub use crate::aggregate::id_value::IdValue;
     pub use crate::claim::{ClaimValue, Claims, InvalidClaim};
     pub use crate::codec::{CodecError, Payload, decode_variant, encode_variant};
+    pub use crate::event::marked::TagValue;
     pub use crate::event::nested::{concat, count, fingerprint_of};
-    pub use crate::event::{DomainEvent, EventSet};
+    pub use crate::event::{DomainEvent, EventSet, PersonalFields};
     pub use crate::name::EventType;
     pub use crate::snapshot_policy::SnapshotPolicy;
     pub use crate::upcast::{Retired, Upcast, decode_retired, upcast};

@@ -14,6 +14,8 @@ mod generics;
 mod hygiene;
 #[path = "derive/behaviour/ids.rs"]
 mod ids;
+#[path = "derive/behaviour/marked.rs"]
+mod marked;
 #[path = "derive/behaviour/nested.rs"]
 mod nested;
 #[path = "derive/behaviour/restarts.rs"]

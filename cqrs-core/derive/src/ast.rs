@@ -3,7 +3,8 @@
 use syn::{Attribute, Data, DeriveInput, Fields, Ident, Member, Path, Type, parse_quote_spanned};
 
 use crate::attr::aggregate::AggregateAttr;
-use crate::attr::event::{ClaimAttr, EventAttr, Place, parse_event_set};
+use crate::attr::event::{EventAttr, FieldAttr, Place, parse_event_set};
+use crate::attr::serde;
 use crate::errors::Errors;
 use crate::expand::span;
 
@@ -26,7 +27,8 @@ pub struct Kind<'a> {
     pub attrs: &'a [Attribute],
     pub fields: &'a Fields,
     pub attr: EventAttr,
-    pub claims: Vec<Claim<'a>>,
+    /// The fields that are something to the event.
+    pub marked: Vec<Marked<'a>>,
 }
 
 /// A variant that holds events of another type.
@@ -36,11 +38,13 @@ pub struct Nested<'a> {
     pub ty: &'a Type,
 }
 
-/// A field that holds a unique key.
-pub struct Claim<'a> {
+/// A field with an attribute.
+pub struct Marked<'a> {
     pub member: Member,
     pub ty: &'a Type,
-    pub attr: ClaimAttr,
+    pub attr: FieldAttr,
+    /// Its name in JSON where it is personal.
+    pub personal: Option<String>,
 }
 
 /// The input of `#[derive(EventSet)]`.
@@ -74,14 +78,16 @@ impl<'a> Events<'a> {
         let kinds = match &item.data {
             Data::Enum(data) => {
                 let mut kinds = Vec::new();
+                let all = serde::rename_rule(&item.attrs, "rename_all_fields");
                 for (index, variant) in (0..).zip(&data.variants) {
                     let attr = EventAttr::parse(&variant.attrs, Place::Variant, errors);
-                    let claims = claims(&variant.fields, errors);
+                    let rule = serde::rename_rule(&variant.attrs, "rename_all").or_else(|| all.clone());
+                    let marked = marked(&variant.fields, rule.as_deref(), errors);
                     let syn::Variant { ident, attrs, fields, .. } = variant;
                     if attr.nested.is_some() {
                         nested.extend(Nested::of(variant, &attr, errors));
                     } else {
-                        kinds.push(Kind { index, ident, attrs, fields, attr, claims });
+                        kinds.push(Kind { index, ident, attrs, fields, attr, marked });
                     }
                 }
                 kinds
@@ -98,7 +104,7 @@ impl<'a> Events<'a> {
                     dropped: None,
                     ..EventAttr::parse(&item.attrs, place, &mut Errors::default())
                 },
-                claims: claims(&data.fields, errors),
+                marked: marked(&data.fields, serde::rename_rule(&item.attrs, "rename_all").as_deref(), errors),
             }],
             Data::Union(data) => {
                 errors.on(data.union_token, "an event is an enum or a struct, a union cannot be read back");
@@ -132,11 +138,31 @@ impl<'a> Nested<'a> {
     }
 }
 
-fn claims<'a>(fields: &'a Fields, errors: &mut Errors) -> Vec<Claim<'a>> {
-    let claim = |(member, field): (Member, &'a syn::Field)| {
-        Some(Claim { member, ty: &field.ty, attr: ClaimAttr::parse(&field.attrs, errors)? })
-    };
-    fields.members().zip(fields).filter_map(claim).collect()
+fn marked<'a>(fields: &'a Fields, rule: Option<&str>, errors: &mut Errors) -> Vec<Marked<'a>> {
+    let mut marked = Vec::new();
+    for (member, field) in fields.members().zip(fields) {
+        let attr = FieldAttr::parse(&field.attrs, errors);
+        if !attr.is_marked() {
+            continue;
+        }
+        let mut personal = None;
+        if let Some(span) = attr.personal {
+            match &field.ident {
+                Some(name) if !serde::is_flattened(&field.attrs) => {
+                    personal = Some(serde::name_of(name, &field.attrs, rule));
+                }
+                Some(_) => {
+                    errors.at(span, "write its fields out: what is flattened has no name of its own in the payload")
+                }
+                None => errors.at(
+                    span,
+                    "personal data needs a name in the payload: use a named field, as in `{ email: String }`",
+                ),
+            }
+        }
+        marked.push(Marked { member, ty: &field.ty, attr, personal });
+    }
+    marked
 }
 
 impl<'a> Set<'a> {

@@ -39,6 +39,7 @@ pub fn events<'a>(events: &'a Events<'a>, errors: &mut Errors) -> Vec<Named<'a>>
         }
         fields(kind, errors);
         scopes(kind, errors);
+        somebody(kind, errors);
         let action = action(kind, errors);
         let chain = chain(kind, errors);
         if let (Some(domain), Some(action), Some(chain)) = (&domain, action, chain) {
@@ -223,9 +224,18 @@ fn fields(kind: &Kind, errors: &mut Errors) {
     }
 }
 
+/// Personal data is somebody's.
+fn somebody(kind: &Kind, errors: &mut Errors) {
+    let personal = kind.marked.iter().find_map(|field| field.attr.personal);
+    if let (Some(span), false) = (personal, kind.marked.iter().any(|field| field.attr.subject.is_some())) {
+        errors.at(span, "whose data is this? Mark the field that names the person, by an id that is no personal data, with `#[event(subject)]`");
+    }
+}
+
 fn scopes(kind: &Kind, errors: &mut Errors) {
-    for claim in &kind.claims {
-        let scope = &claim.attr.scope;
+    let claims = kind.marked.iter().filter_map(|field| field.attr.claim.as_ref()).map(|claim| ("key", &claim.scope));
+    let tags = kind.marked.iter().filter_map(|field| field.attr.tag.as_ref()).map(|kind| ("tag", kind));
+    for (what, scope) in claims.chain(tags) {
         let value = scope.value();
         if name::is_scope(&value) {
             continue;
@@ -234,7 +244,7 @@ fn scopes(kind: &Kind, errors: &mut Errors) {
         let hint = if name::is_scope(&better) { format!(": write `{better}`") } else { String::new() };
         errors.on(
             scope,
-            format_args!("the kind of a key is 1 to 64 ASCII lower-case letters, digits, `_` and `.`{hint}"),
+            format_args!("the kind of a {what} is 1 to 64 ASCII lower-case letters, digits, `_` and `.`{hint}"),
         );
     }
 }

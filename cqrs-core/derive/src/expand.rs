@@ -3,9 +3,9 @@
 
 mod aggregate;
 mod aggregate_id;
-mod claims;
 mod domain_event;
 mod event_set;
+mod marked;
 mod members;
 
 pub use aggregate::expand as aggregate;

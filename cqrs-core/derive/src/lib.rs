@@ -66,6 +66,9 @@ use syn::parse_macro_input;
 /// | `nested` | variant | its one value is itself a type of events, which are recorded under their own event types: see below |
 /// | `claim = "email"` | field | what the field displays is a unique key of this kind, which the event takes for its stream: see `Claims`. Nothing is claimed when an `Option` is `None` |
 /// | `release = "email"` | field | the same, but the event releases the key |
+/// | `tag = "course"` | field | the event is found by the tag `course:` and what the field displays; by one for each value of a `Vec`, by none when an `Option` is `None`. No personal data |
+/// | `subject` | field | names the person whose data the event holds, by an id that is no personal data itself; several in a `Vec` |
+/// | `personal` | field | data of that person, which is to become unreadable when the person is forgotten |
 /// | `crate = path` | enum, struct | where `cqrs-core` is, `::cqrs_core` when it is not given |
 ///
 /// A field that old payloads lack needs no new version when serde can fill it in (`#[serde(default)]`, `Option`), and a
@@ -134,6 +137,31 @@ use syn::parse_macro_input;
 /// Values are compared as they are displayed: normalise them before they get into the event (lower case, say), and beware of
 /// types that display only a part of what they hold. For a key of several fields, or one that is unique within something
 /// else, claim a field whose type displays all of it.
+///
+/// # Tags and personal data
+/// ```
+/// use cqrs_core::DomainEvent;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, DomainEvent)]
+/// #[event(domain = "course")]
+/// #[serde(rename_all_fields = "camelCase")]
+/// enum CourseEvent {
+///     Subscribed {
+///         #[event(tag = "course")]
+///         course: u32,
+///         #[event(tag = "student", subject)]
+///         student: u32,
+///         #[event(personal)]
+///         display_name: String,
+///     },
+/// }
+///
+/// let event = CourseEvent::Subscribed { course: 1, student: 7, display_name: "Ann".to_owned() };
+/// assert_eq!(event.tags(), ["course:1", "student:7"]);
+/// assert_eq!(event.data_subjects(), ["7"]);
+/// assert_eq!(CourseEvent::PERSONAL_FIELDS[0].fields, ["displayName"]);
+/// ```
 #[proc_macro_derive(DomainEvent, attributes(event))]
 pub fn domain_event(input: TokenStream) -> TokenStream {
     expand::domain_event(&parse_macro_input!(input)).into()

@@ -1,8 +1,8 @@
 //! What derived events that hold other events put together at compile time.
 
-/// How many names the lists hold.
+/// How much the lists hold.
 #[must_use]
-pub const fn count(lists: &[&[&str]]) -> usize {
+pub const fn count<T>(lists: &[&[T]]) -> usize {
     let (mut sum, mut i) = (0, 0);
     while i < lists.len() {
         sum += lists[i].len();
@@ -11,10 +11,10 @@ pub const fn count(lists: &[&[&str]]) -> usize {
     sum
 }
 
-/// All names of the lists, in order. `N` is their [`count`].
+/// All that the lists hold, in order. `N` is their [`count`]; `filler` is anything.
 #[must_use]
-pub const fn concat<const N: usize>(lists: &[&[&'static str]]) -> [&'static str; N] {
-    let mut all = [""; N];
+pub const fn concat<T: Copy, const N: usize>(lists: &[&[T]], filler: T) -> [T; N] {
+    let mut all = [filler; N];
     let (mut at, mut i) = (0, 0);
     while i < lists.len() {
         let mut j = 0;

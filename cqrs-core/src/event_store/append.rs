@@ -34,13 +34,15 @@ pub struct NewEvent {
 }
 
 impl NewEvent {
-    /// Encodes a typed event under a new id, with its tags and the keys that it claims and releases.
+    /// Encodes a typed event under a new id, with its tags, the persons whose data it holds, and the keys that it claims and
+    /// releases.
     ///
     /// # Errors
     /// As [`DomainEvent::encode`]; [`CodecError::Claim`] as [`DomainEvent::claims`].
     pub fn encode<E: DomainEvent>(stream: StreamName, event: &E) -> Result<Self, CodecError> {
         let encoded = Self::raw(stream, EventType::from_static(event.event_type()), event.encode()?);
-        let metadata = Metadata { tags: event.tags(), ..Metadata::default() };
+        let (tags, data_subjects) = (event.tags(), event.data_subjects());
+        let metadata = Metadata { tags, data_subjects, ..Metadata::default() };
         Ok(Self { claims: event.claims()?, ..encoded }.with_metadata(metadata))
     }
 
@@ -65,18 +67,13 @@ impl NewEvent {
         self
     }
 
-    /// The same event with this metadata. The tags that it has already stay, before those that the metadata adds.
+    /// The same event with this metadata. The tags and data subjects that it has already stay, before those that the metadata
+    /// adds.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
-        let mut tags = std::mem::replace(&mut self.metadata, metadata).tags;
-        let added = std::mem::take(&mut self.metadata.tags);
-        let own = tags.len();
-        for tag in added {
-            if !tags[..own].contains(&tag) {
-                tags.push(tag);
-            }
-        }
-        self.metadata.tags = tags;
+        let own = std::mem::replace(&mut self.metadata, metadata);
+        self.metadata.tags = joined(own.tags, std::mem::take(&mut self.metadata.tags));
+        self.metadata.data_subjects = joined(own.data_subjects, std::mem::take(&mut self.metadata.data_subjects));
         self
     }
 
@@ -131,6 +128,16 @@ impl NewEvent {
         metadata.claims = self.claims.clone();
         Payload::encode(&metadata).map_err(|error| AppendError::Permanent(Failure::new(error)))
     }
+}
+
+/// The words of an event and those that are added, without doubles.
+fn joined(mut own: Vec<String>, added: Vec<String>) -> Vec<String> {
+    for word in added {
+        if !own.contains(&word) {
+            own.push(word);
+        }
+    }
+    own
 }
 
 /// What must hold at the moment of the append.

@@ -1,5 +1,9 @@
 //! `#[event(…)]` and `#[event_set(…)]`.
 
+mod field;
+
+pub use field::FieldAttr;
+
 use syn::parse::ParseStream;
 use syn::{Attribute, Error, ExprPath, Ident, LitInt, LitStr, Path, Result, Token, parenthesized};
 
@@ -23,7 +27,7 @@ impl Place {
             Self::Struct => {
                 &["domain", "name", "renamed_from", "version", "upcast_from", "restarts", "retired", "dropped", "crate"]
             }
-            Self::Field => &["claim", "release"],
+            Self::Field => &["claim", "release", "tag", "subject", "personal"],
         }
     }
 
@@ -128,42 +132,6 @@ impl EventAttr {
     }
 }
 
-/// What an event does with the unique key that a field holds.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum ClaimKind {
-    Claim,
-    Release,
-}
-
-/// `#[event(claim = "email")]` or `#[event(release = "email")]`.
-pub struct ClaimAttr {
-    pub kind: ClaimKind,
-    pub scope: LitStr,
-}
-
-impl ClaimAttr {
-    /// That of a field, where it has one.
-    pub fn parse(attrs: &[Attribute], errors: &mut Errors) -> Option<Self> {
-        let mut this = None;
-        each_item(attrs, "event", Place::Field.example(), errors, |key, input, _| {
-            let (kind, example) = match key.to_string().as_str() {
-                "claim" => (ClaimKind::Claim, "claim = \"email\""),
-                "release" => (ClaimKind::Release, "release = \"email\""),
-                _ => return Err(misplaced(key, Place::Field)),
-            };
-            let attr = Self { kind, scope: string(key, input, example)? };
-            if this.as_ref().is_some_and(|other: &Self| other.kind != kind) {
-                return Err(Error::new(
-                    key.span(),
-                    "a field is claimed or released, not both: an event that keeps a key says nothing about it",
-                ));
-            }
-            once(&mut this, key, attr)
-        });
-        this
-    }
-}
-
 /// The path that `#[event_set(crate = …)]` gives.
 pub fn parse_event_set(attrs: &[Attribute], errors: &mut Errors) -> Option<Path> {
     let mut krate = None;
@@ -197,6 +165,7 @@ fn misplaced(key: &Ident, place: Place) -> Error {
         ("claim" | "release", _) => {
             format!("`{name}` is about one field: move it to the field that holds the key")
         }
+        ("tag" | "subject" | "personal", _) => format!("`{name}` is about one field: move it there"),
         ("domain" | "crate", Place::Variant) => {
             format!("`{name}` is the same for all variants: move it to the enum")
         }

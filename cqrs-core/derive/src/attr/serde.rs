@@ -1,5 +1,9 @@
 //! `#[serde(…)]` attributes that would write an event in another form than its event type promises.
 
+mod field_name;
+
+pub use field_name::{is_flattened, name_of, rename_rule};
+
 use syn::{Attribute, Error};
 
 use super::{each_item, skip_item};

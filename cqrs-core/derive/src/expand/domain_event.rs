@@ -3,7 +3,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::{DeriveInput, parse_quote};
 
 use super::members::{self, Member};
-use super::{bounded, claims, span};
+use super::{bounded, marked, span};
 use crate::ast::Events;
 use crate::check::{self, Named};
 use crate::errors::Errors;
@@ -32,7 +32,7 @@ fn implement(events: &Events, body: &TokenStream) -> TokenStream {
         parse_quote!(Self: ::core::marker::Send + ::core::marker::Sync + 'static),
         parse_quote!(Self: #krate::__private::Serialize + #krate::__private::DeserializeOwned),
     ];
-    bounds.extend(claims::bounds(events));
+    bounds.extend(marked::bounds(events));
     let generics = bounded(item, bounds);
     let ident = &item.ident;
     let (params, _, bounds) = generics.split_for_impl();
@@ -57,7 +57,7 @@ fn body(events: &Events, named: &[Named]) -> TokenStream {
     let retired_paths = retired.iter().map(|retired| &retired.path);
     let dropped: Vec<_> = events.attr.dropped.iter().flatten().collect();
     let fingerprint = fingerprint(events, named);
-    let claims = claims::expand(events);
+    let marked = marked::expand(events, named);
     let nested: Vec<_> = events.nested.iter().map(|nested| (nested.ident, nested.ty)).collect();
     let (inner, inner_types): (Vec<_>, Vec<_>) = nested.iter().copied().unzip();
 
@@ -153,7 +153,7 @@ fn body(events: &Events, named: &[Named]) -> TokenStream {
             quote_spanned! {at=>
                 {
                     const LISTS: &[&[&str]] = &[#own, #(<#inner_types as #private::DomainEvent>::#of,)*];
-                    const ALL: [&str; #private::count(LISTS)] = #private::concat(LISTS);
+                    const ALL: [&str; #private::count(LISTS)] = #private::concat(LISTS, "");
                     &ALL
                 }
             }
@@ -204,7 +204,7 @@ fn body(events: &Events, named: &[Named]) -> TokenStream {
             #encode
         }
 
-        #claims
+        #marked
 
         fn decode(
             event_type: &str,
