@@ -130,13 +130,10 @@ impl NewEvent {
     }
 }
 
-/// The words of an event and those that are added, without doubles.
-fn joined(mut own: Vec<String>, added: Vec<String>) -> Vec<String> {
-    for word in added {
-        if !own.contains(&word) {
-            own.push(word);
-        }
-    }
+/// The words of an event, and those of the added ones that are not among them.
+fn joined(mut own: Vec<String>, mut added: Vec<String>) -> Vec<String> {
+    added.retain(|word| !own.contains(word));
+    own.append(&mut added);
     own
 }
 
