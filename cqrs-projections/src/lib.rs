@@ -64,6 +64,7 @@
 
 mod as_of;
 mod batch;
+mod batches;
 mod breaker;
 mod dead_letters;
 mod differences;
@@ -94,6 +95,7 @@ pub use self::elasticsearch::{
 pub use as_of::{
     AsOfError, KeepAsOf, KeptGeneration, KeptGenerations, PastDocuments, documents_as_of, joined_documents_as_of,
 };
+pub use batches::Batches;
 pub use breaker::{CircuitBreaker, CircuitState};
 pub use cqrs_core::Backoff;
 pub use dead_letters::{DeadLetterError, DeadLetters, InspectedLetter, Replay};

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 mod cache;
 mod following;
+mod gathering;
 mod letters;
 mod machine;
 mod owner;
@@ -149,22 +150,30 @@ impl Runner {
         }
     }
 
-    /// One page. It is written to its end even when the runner is asked to stop meanwhile.
+    /// One batch. It is written to its end even when the runner is asked to stop meanwhile, and so is what was gathered by then.
     async fn follow(&mut self) -> Outcome {
         let judge = Judge::new(&self.projection.policy, self.machine.attempts(), self.projection.letters.is_some());
-        let Some(Following { generation, writer, subscription, store_by }) = &mut self.following else {
+        let Some(Following { generation, writer, gathering, store_by }) = &mut self.following else {
             return Outcome::Waited;
         };
-        let mut live = self.projection.live.subscribe();
+        let (mut live, mut waits) = (self.projection.live.subscribe(), self.projection.waiting.subscribe());
         let next = tokio::select! {
             biased;
             ended = ended(&mut self.stop, &mut self.tenure) => Next::Ended(ended),
             _ = live.wait_for(|live| live.is_some_and(|live| live > *generation)) => Next::Ended(Outcome::Replaced),
             () = due(*store_by) => Next::Store,
             () = self.partition.replays.notified(), if !self.replayed => Next::Replay,
-            page = subscription.next() => Next::Page(page),
+            page = gathering.next(&mut waits) => Next::Page(page),
             () = self.partition.replays.notified(), if self.replayed => Next::Replay,
         };
+        if matches!(next, Next::Ended(Outcome::StopRequested))
+            && self.tenure.borrow().holds()
+            && self.projection.breaker.is_closed()
+            && let Some(rest) = gathering.rest()
+            && let Err(error) = write(&self.projection, &self.partition, writer, rest, &judge).await
+        {
+            return Outcome::Failed(error);
+        }
         // Where the sink is away, nothing is sent to it before its time.
         let _permit = tokio::select! {
             biased;
@@ -177,28 +186,18 @@ impl Runner {
             Next::Page(_) | Next::Store | Next::Replay if !self.tenure.borrow().holds() => return Outcome::LeaseLost,
             Next::Page(Err(error)) => Err(ProjectionError::Store(error)),
             Next::Page(Ok(page)) => {
-                let Projection { fold, count, .. } = &*self.projection;
-                let share = Share { partition: self.partition.number, after: GlobalPosition::START };
-                let (scanned_to, more) = (page.scanned_to, page.more);
-                let planned = fold.plan_one(page.events, *count, share, &judge).await;
-                let events = planned.plan.len();
-                let written = writer.write(planned, scanned_to, &judge).await;
-                written.map_err(|error| judge.without_place(error)).map(|()| {
-                    self.partition.folded(events);
-                    // Who waits for the position is told what is parked.
-                    self.partition.parked(writer.parked());
-                    self.partition.advanced(scanned_to);
-                    Outcome::Advanced { more }
-                })
+                let more = page.more;
+                let written = write(&self.projection, &self.partition, writer, page, &judge).await;
+                written.map(|()| Outcome::Advanced { more })
             }
             Next::Store => {
-                let position = subscription.position();
+                let position = gathering.position();
                 *store_by = None;
                 let more = self.machine.state() == State::CatchingUp;
                 writer.store(position).await.map(|()| Outcome::Advanced { more })
             }
             Next::Replay => {
-                let replayed = writer.replay(&self.projection, subscription.position()).await;
+                let replayed = writer.replay(&self.projection, gathering.position()).await;
                 self.partition.parked(writer.parked());
                 if let Ok(true) = replayed {
                     self.partition.replays.notify_one();
@@ -207,7 +206,7 @@ impl Runner {
             }
         };
         self.partition.stored(writer.stored());
-        if writer.stored() == subscription.position() {
+        if writer.stored() == gathering.position() {
             *store_by = None;
         } else if self.projection.sharing.is_some() && store_by.is_none() {
             *store_by = Some(Instant::now() + UNSTORED);
@@ -249,6 +248,25 @@ impl Runner {
             tracing::warn!(projection = %self.projection.name, partition, %error, attempt, "projection failed");
         }
     }
+}
+
+/// Folds a page and writes what came of it, and tells how far that is.
+async fn write(
+    projection: &Projection,
+    partition: &Partition,
+    writer: &mut Writer,
+    page: LogPage,
+    judge: &Judge,
+) -> Result<(), ProjectionError> {
+    let share = Share { partition: partition.number, after: GlobalPosition::START };
+    let planned = projection.fold.plan_one(page.events, projection.count, share, judge).await;
+    let events = planned.plan.len();
+    writer.write(planned, page.scanned_to, judge).await.map_err(|error| judge.without_place(error))?;
+    partition.folded(events);
+    // Who waits for the position is told what is parked.
+    partition.parked(writer.parked());
+    partition.advanced(page.scanned_to);
+    Ok(())
 }
 
 /// Waits until the runner is asked to stop, or nobody is left who could.

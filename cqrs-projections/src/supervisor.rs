@@ -1,6 +1,6 @@
 //! Starting projections together, waiting for them, and stopping them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,14 +18,17 @@ mod rate;
 mod replays;
 mod status;
 mod wait;
+mod waits;
 
 pub(crate) use partition::{Ending, Partition};
 pub(crate) use projection::{Common, Projection};
 pub use status::{PartitionOwner, PartitionStatus, ProjectionState, ProjectionStatus, StopReason};
 pub use wait::{DeadLettersOf, Lagging, Reached, WaitError};
+pub(crate) use waits::Waits;
 
 use crate::as_of::KeepAsOf;
 use crate::batch::{Fold, Folding, Joining};
+use crate::batches::Batches;
 use crate::breaker::CircuitBreaker;
 use crate::dead_letters::{DeadLetterError, DeadLetters};
 use crate::enrich::{Enrich, Enriched, Enrichment};
@@ -63,6 +66,8 @@ pub struct Projections {
     store: Arc<dyn EventStore>,
     added: Vec<Added>,
     policy: Arc<dyn ErrorPolicy>,
+    batches: Batches,
+    batches_of: HashMap<String, Batches>,
     letters: Option<Arc<dyn DeadLetterStore>>,
     breaker: CircuitBreaker,
     leases: Option<Arc<dyn LeaseStore>>,
@@ -89,6 +94,12 @@ pub enum StartError {
         /// The name.
         name: ProjectionName,
     },
+    /// [`batches_of`](Projections::batches_of) names a projection that was not added.
+    #[error("there is no projection {name:?} to have batches of its own")]
+    UnknownProjection {
+        /// The name.
+        name: String,
+    },
     /// A projector cannot have so many partitions.
     #[error("the projector of {name} has an {source}")]
     InvalidPartitions {
@@ -106,6 +117,8 @@ impl Projections {
             store: Arc::new(store),
             added: Vec::new(),
             policy: Arc::new(RetryTransient::default()),
+            batches: Batches::default(),
+            batches_of: HashMap::new(),
             letters: None,
             breaker: CircuitBreaker::default(),
             leases: None,
@@ -158,6 +171,19 @@ impl Projections {
     /// Decides about the errors of all of these projections.
     pub fn error_policy(mut self, policy: impl ErrorPolicy) -> Self {
         self.policy = Arc::new(policy);
+        self
+    }
+
+    /// How many events these projections fold and write together; [`Batches::default`] unless told. A rebuild has batches of its
+    /// [own](Rebuild::batch).
+    pub fn batches(mut self, batches: Batches) -> Self {
+        self.batches = batches;
+        self
+    }
+
+    /// The same for one of them, whatever [`batches`](Self::batches) says for the others.
+    pub fn batches_of(mut self, name: impl Into<String>, batches: Batches) -> Self {
+        self.batches_of.insert(name.into(), batches);
         self
     }
 
@@ -234,13 +260,14 @@ impl Projections {
     /// [status](Running::status) tells why, and a [rebuild](Running::rebuild) may be the cure.
     ///
     /// # Errors
-    /// [`StartError`] when a name or the [label](Self::label) is invalid, a name is used twice, or a number of partitions is invalid.
+    /// [`StartError`] when a name or the [label](Self::label) is invalid, a name is used twice, a number of partitions is invalid, or
+    /// [`batches_of`](Self::batches_of) names a projection that was not added.
     pub async fn start(self) -> Result<Running, StartError> {
         let sharing = match self.leases {
             Some(leases) => Some(Sharing::new(leases, self.label, self.lease_time)?),
             None => None,
         };
-        let Self { store, policy, letters, breaker, .. } = self;
+        let Self { store, policy, batches, mut batches_of, letters, breaker, .. } = self;
         let common = Common { store, policy, letters, breaker, sharing };
         let mut names = HashSet::new();
         let mut projections = Vec::with_capacity(self.added.len());
@@ -253,7 +280,11 @@ impl Projections {
                 Ok(count) => count,
                 Err(source) => return Err(StartError::InvalidPartitions { name, source }),
             };
-            projections.push(Arc::new(Projection::new(name, fold, count, model, &common)));
+            let batches = batches_of.remove(name.as_str()).unwrap_or(batches);
+            projections.push(Arc::new(Projection::new(name, fold, count, model, batches, &common)));
+        }
+        if let Some(name) = batches_of.into_keys().min() {
+            return Err(StartError::UnknownProjection { name });
         }
         let running = Running { store: common.store, projections };
         running.projections.iter().for_each(Projection::start);
@@ -348,7 +379,7 @@ impl Running {
         KeepAsOf::new(name, self.find(name).cloned(), as_of)
     }
 
-    /// Stops all projections. Each partition finishes the batch that it is writing and gives its lease back; a rebuild is
+    /// Stops all projections. Each partition writes the batch that it has and gives its lease back; a rebuild is
     /// cancelled.
     pub async fn stop(self) {
         futures::future::join_all(self.projections.iter().map(|projection| projection.stop())).await;

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use super::AsOfError;
 use super::moment::Moment;
 use crate::batch::{Fold, Folding, Joining};
+use crate::batches::Batches;
 use crate::breaker::CircuitBreaker;
 use crate::differences::{Differences, LISTED, Side, compare};
 use crate::error_policy::RetryTransient;
@@ -72,8 +73,8 @@ async fn fold_as_of<D>(fold: impl Fold, store: impl EventStore, as_of: AsOf) -> 
     let generation = model.open(&name, partitions).await?;
     let policy = Arc::new(RetryTransient::default());
     let common = Common { store, policy, letters: None, breaker: CircuitBreaker::default(), sharing: None };
-    let projection = Projection::new(name.clone(), Arc::new(fold), partitions, Arc::new(model.clone()), &common);
-    let projection = Arc::new(projection);
+    let (fold, sink) = (Arc::new(fold), Arc::new(model.clone()));
+    let projection = Arc::new(Projection::new(name.clone(), fold, partitions, sink, Batches::default(), &common));
     let mut fill = Fill::new(&projection, Observer::default(), BATCH, generation).occurred(moment.occurred);
     fill.fill(moment.position).await?;
     let generation = LiveGeneration { generation, partitions };

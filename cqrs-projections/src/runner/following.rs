@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use cqrs_core::{Checkpoint, Generation, ReadModelError, Subscription};
+use cqrs_core::{Checkpoint, Generation, ReadModelError};
 use tokio::time::Instant;
 
 use super::cache::Cache;
+use super::gathering::Gathering;
 use super::letters::Letters;
 use super::owner::{Owner, Standing, verify};
 use super::writer::Writer;
@@ -19,7 +20,7 @@ const CACHE_BYTES: usize = 16 << 20;
 pub(super) struct Following {
     pub(super) generation: Generation,
     pub(super) writer: Writer,
-    pub(super) subscription: Box<dyn Subscription>,
+    pub(super) gathering: Gathering,
     /// When the checkpoint is to be stored for others to see, though no document has changed.
     pub(super) store_by: Option<Instant>,
 }
@@ -31,7 +32,7 @@ impl Following {
         partition: u16,
         owned: &mut Option<Owner>,
     ) -> Result<Option<(Self, Standing)>, ProjectionError> {
-        let Projection { fold, count, store, model, letters, .. } = projection;
+        let Projection { fold, count, store, model, letters, batches, .. } = projection;
         let Some(generation) = generation(projection).await? else {
             return Ok(None);
         };
@@ -42,10 +43,10 @@ impl Following {
             return Ok(None);
         }
         let letters = Letters::take_over(letters.as_ref(), &owner, standing.position).await?;
-        let subscription = store.subscribe(standing.position, fold.filter()).await?;
+        let gathering = Gathering::new(store.subscribe(standing.position, fold.filter()).await?, *batches);
         let cache = Cache::new(CACHE_BYTES / usize::from(count.get()));
         let writer = Writer::new(Arc::clone(store), Arc::clone(model), owner, &standing, cache, letters);
-        Ok(Some((Self { generation, writer, subscription, store_by: None }, standing)))
+        Ok(Some((Self { generation, writer, gathering, store_by: None }, standing)))
     }
 }
 

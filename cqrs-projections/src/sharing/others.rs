@@ -6,7 +6,7 @@ use std::time::Duration;
 use cqrs_core::{GlobalPosition, LiveGeneration, ReadModelError};
 use futures::future::try_join_all;
 
-use crate::supervisor::{Partition, Projection};
+use crate::supervisor::{Partition, Projection, Waits};
 
 /// How often somebody who waits has the checkpoints read.
 const POLL: Duration = Duration::from_millis(20);
@@ -15,7 +15,7 @@ const POLL: Duration = Duration::from_millis(20);
 pub(crate) async fn follow_others(projection: Arc<Projection>) {
     let mut waiting = projection.waiting.subscribe();
     loop {
-        if waiting.wait_for(|count| *count > 0).await.is_err() {
+        if waiting.wait_for(Waits::any).await.is_err() {
             return;
         }
         if let Err(error) = look_at_others(&projection).await {

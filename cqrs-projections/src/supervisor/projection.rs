@@ -17,7 +17,9 @@ use super::lag;
 use super::partition::{Ending, Partition, RunnerTask};
 use super::replays::watch_replays;
 use super::status::{ProjectionState, ProjectionStatus, StopReason};
+use super::waits::Waits;
 use crate::batch::Fold;
+use crate::batches::Batches;
 use crate::breaker::{Breaker, CircuitBreaker, WatchedModel};
 use crate::error::ProjectionError;
 use crate::error_policy::ErrorPolicy;
@@ -42,6 +44,8 @@ pub(crate) struct Projection {
     pub(crate) store: Arc<dyn EventStore>,
     pub(crate) model: Arc<dyn ReadModel>,
     pub(crate) policy: Arc<dyn ErrorPolicy>,
+    /// What its runners write together.
+    pub(crate) batches: Batches,
     pub(crate) partitions: Vec<Arc<Partition>>,
     /// Where dead letters are kept; `None` when there are to be none.
     pub(crate) letters: Option<Arc<dyn DeadLetterStore>>,
@@ -58,8 +62,8 @@ pub(crate) struct Projection {
     pub(crate) looked: watch::Sender<bool>,
     /// Something has changed that the sharing is to look at.
     pub(crate) changed: Notify,
-    /// How many wait for positions.
-    pub(crate) waiting: watch::Sender<usize>,
+    /// The positions that are waited for.
+    pub(crate) waiting: watch::Sender<Waits>,
     /// Held by the rebuild that is running.
     pub(crate) rebuild: Arc<tokio::sync::Mutex<()>>,
     pub(crate) rebuilding: AtomicBool,
@@ -107,6 +111,7 @@ impl Projection {
         fold: Arc<dyn Fold>,
         count: Partitions,
         model: Arc<dyn ReadModel>,
+        batches: Batches,
         common: &Common,
     ) -> Self {
         let Common { store, policy, letters, breaker, sharing } = common;
@@ -119,6 +124,7 @@ impl Projection {
             store: Arc::clone(store),
             model: Arc::new(WatchedModel::new(model, Arc::clone(&breaker))),
             policy: Arc::clone(policy),
+            batches,
             partitions: count.all().map(|number| Arc::new(Partition::new(number, tenure))).collect(),
             letters: letters.clone(),
             breaker,

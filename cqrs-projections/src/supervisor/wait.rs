@@ -89,8 +89,8 @@ pub(super) async fn wait_for(
     position: GlobalPosition,
     timeout: Duration,
 ) -> Result<Reached, WaitError> {
-    // As long as somebody waits, the partitions of other processes are looked at.
-    let _waiting: Vec<_> = projections.clone().map(Waiting::new).collect();
+    // As long as somebody waits, the partitions of other processes are looked at, and what this one has gathered is written.
+    let _waiting: Vec<_> = projections.clone().map(|one| Waiting::new(one, position)).collect();
     let each = projections.clone().flat_map(|one| one.partitions.iter().map(move |part| reached(one, part, position)));
     let each = futures::future::try_join_all(each);
     let Ok(reached) = tokio::time::timeout(timeout, each).await else {
@@ -163,18 +163,18 @@ pub(super) async fn wait_until_searchable(
 }
 
 /// One who waits.
-struct Waiting<'a>(&'a Projection);
+struct Waiting<'a>(&'a Projection, GlobalPosition);
 
 impl<'a> Waiting<'a> {
-    fn new(projection: &'a Arc<Projection>) -> Self {
-        projection.waiting.send_modify(|count| *count += 1);
-        Self(projection)
+    fn new(projection: &'a Arc<Projection>, position: GlobalPosition) -> Self {
+        projection.waiting.send_modify(|waits| waits.begin(position));
+        Self(projection, position)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.waiting.send_modify(|count| *count -= 1);
+        self.0.waiting.send_modify(|waits| waits.end(self.1));
     }
 }
 

@@ -1,5 +1,7 @@
+use std::time::Duration;
+
 use cqrs_core::EventStore;
-use cqrs_projections::{Projections, Running};
+use cqrs_projections::{Batches, Projections, Running};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -53,14 +55,20 @@ async fn turns(count: u8) {
     }
 }
 
-async fn start<S: Subject>(store: &FaultyStore, sink: &FaultySink, partitions: u16) -> Running {
-    let projections = S::add(Projections::new(store.clone()), partitions, sink.clone());
-    projections.error_policy(quick()).start().await.unwrap()
+/// Batches of so many events, written at once, or not before they are full or waited for.
+fn batches() -> impl Strategy<Value = Batches> {
+    let age = prop_oneof![2 => Just(Duration::ZERO), 1 => Just(Duration::from_secs(3_600))];
+    (1..9_usize, age).prop_map(|(events, age)| Batches::default().events(events).age(age))
 }
 
-async fn live_through<S: Subject>(steps: Vec<Step>, page: usize, partitions: u16) {
+async fn start<S: Subject>(store: &FaultyStore, sink: &FaultySink, partitions: u16, batches: Batches) -> Running {
+    let projections = S::add(Projections::new(store.clone()), partitions, sink.clone());
+    projections.batches(batches).error_policy(quick()).start().await.unwrap()
+}
+
+async fn live_through<S: Subject>(steps: Vec<Step>, page: usize, partitions: u16, batches: Batches) {
     let (store, sink) = (FaultyStore::new().page(page), FaultySink::new());
-    let mut running = start::<S>(&store, &sink, partitions).await;
+    let mut running = start::<S>(&store, &sink, partitions, batches).await;
     let mut former = Vec::new();
     for step in steps {
         match step {
@@ -72,10 +80,10 @@ async fn live_through<S: Subject>(steps: Vec<Step>, page: usize, partitions: u16
             Step::Crash => {
                 former.clear();
                 drop(running);
-                running = start::<S>(&store, &sink, partitions).await;
+                running = start::<S>(&store, &sink, partitions, batches).await;
             }
             Step::TakeOver => {
-                let newer = start::<S>(&store, &sink, partitions).await;
+                let newer = start::<S>(&store, &sink, partitions, batches).await;
                 former.push(std::mem::replace(&mut running, newer));
             }
             Step::Rebuild { resume } => {
@@ -95,7 +103,7 @@ async fn live_through<S: Subject>(steps: Vec<Step>, page: usize, partitions: u16
     drop(running);
     turns(50).await;
 
-    let running = start::<S>(&store, &sink, partitions).await;
+    let running = start::<S>(&store, &sink, partitions, batches).await;
     running.wait_for(head, LONG).await.unwrap();
     S::assert_right(&store, &sink).await;
     running.rebuild(NAME).await.unwrap();
@@ -108,14 +116,18 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
     #[test]
-    fn whatever_happens_the_documents_are_those_of_the_log(steps in steps(), page in 1..7_usize, partitions in 1..5_u16) {
+    fn whatever_happens_the_documents_are_those_of_the_log(
+        steps in steps(), page in 1..7_usize, partitions in 1..5_u16, batches in batches(),
+    ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(live_through::<Ledger>(steps, page, partitions));
+        runtime.block_on(live_through::<Ledger>(steps, page, partitions, batches));
     }
 
     #[test]
-    fn whatever_happens_joined_documents_are_those_of_the_log(steps in steps(), page in 1..7_usize, partitions in 1..5_u16) {
+    fn whatever_happens_joined_documents_are_those_of_the_log(
+        steps in steps(), page in 1..7_usize, partitions in 1..5_u16, batches in batches(),
+    ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(live_through::<Clubs>(steps, page, partitions));
+        runtime.block_on(live_through::<Clubs>(steps, page, partitions, batches));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use cqrs_core::{DeadLetter, DeadLetterCount, DeadLetterState, DocumentWrite, EventSet, GlobalPosition, Recorded};
 use cqrs_projections::{
-    DeadLetterPermanent, DeadLetters, ProjectError, Projections, Projector, Reached, Replay, Running,
+    Batches, DeadLetterPermanent, DeadLetters, ProjectError, Projections, Projector, Reached, Replay, Running,
 };
 
 use crate::faulty::{FaultyLetters, FaultySink, FaultyStore};
@@ -104,6 +104,7 @@ pub struct World {
     pub store: FaultyStore,
     pub sink: FaultySink,
     pub letters: FaultyLetters,
+    pub batches: Batches,
     pub projector: Flawed,
 }
 
@@ -114,12 +115,14 @@ impl World {
 
     pub fn of<const N: usize>(partitions: u16, flaws: [i64; N]) -> Self {
         let projector = Flawed { flaws: Flaws::of(flaws), partitions };
-        Self { store: FaultyStore::new(), sink: FaultySink::new(), letters: FaultyLetters::new(), projector }
+        let (store, sink, letters) = (FaultyStore::new(), FaultySink::new(), FaultyLetters::new());
+        Self { store, sink, letters, batches: Batches::default(), projector }
     }
 
     pub fn projections(&self) -> Projections {
         Projections::new(self.store.clone())
             .add(NAME, self.projector.clone(), self.sink.clone())
+            .batches(self.batches)
             .dead_letters(self.letters.clone())
             .circuit_breaker(quick_breaker())
             .error_policy(policy())

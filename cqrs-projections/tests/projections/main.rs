@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
 
 mod as_of;
+mod batching;
 mod breaking;
 mod clubs;
 mod comparing;

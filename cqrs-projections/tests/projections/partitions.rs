@@ -1,6 +1,8 @@
 use cqrs_core::in_memory::{InMemoryEventStore, InMemoryReadModel};
 use cqrs_core::{LiveGeneration, Partitions, ReadModel, ReadModelError};
-use cqrs_projections::{ProjectionError, ProjectionState, Projections, Running, StartError, StopReason, WaitError};
+use cqrs_projections::{
+    Batches, ProjectionError, ProjectionState, Projections, Running, StartError, StopReason, WaitError,
+};
 
 use crate::faulty::{Fault, FaultySink, FaultyStore};
 use crate::ledger::{LONG, Spread, append, append_some, documents, generations, oracle, paid, quick, until};
@@ -9,7 +11,7 @@ const NAME: &str = "sheets";
 
 async fn start(store: &FaultyStore, sink: &FaultySink, partitions: u16) -> Running {
     let projections = Projections::new(store.clone()).add(NAME, Spread(partitions), sink.clone());
-    projections.error_policy(quick()).start().await.unwrap()
+    projections.batches(Batches::default().events(7)).error_policy(quick()).start().await.unwrap()
 }
 
 /// Two accounts whose documents lie in different partitions, of two.

@@ -1,6 +1,6 @@
 use cqrs_core::in_memory::{InMemoryEventStore, InMemoryReadModel};
 use cqrs_core::{EventStore, GlobalPosition, Partitions};
-use cqrs_projections::{ProjectionError, ProjectionState, Projections, Running, StopReason, WaitError};
+use cqrs_projections::{Batches, ProjectionError, ProjectionState, Projections, Running, StopReason, WaitError};
 
 use crate::faulty::{Fault, FaultySink, FaultyStore};
 use crate::ledger::{LONG, Sheets, append, append_some, documents, oracle, paid, quick, until};
@@ -9,7 +9,7 @@ const NAME: &str = "sheets";
 
 async fn start(store: &FaultyStore, sink: &FaultySink) -> Running {
     let projections = Projections::new(store.clone()).add(NAME, Sheets, sink.clone());
-    projections.error_policy(quick()).start().await.unwrap()
+    projections.batches(Batches::default().events(3)).error_policy(quick()).start().await.unwrap()
 }
 
 async fn stopped(running: &Running) -> ProjectionError {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use cqrs_core::in_memory::InMemoryLeaseStore;
 use cqrs_core::{FencingToken, Generation, GlobalPosition, Lease, LeaseStore, Leases, Partitions, ReadModel, Target};
 use cqrs_projections::{
-    PartitionOwner, ProjectionError, ProjectionState, ProjectionStatus, Projections, RebuildError, Running, StopReason,
-    WaitError,
+    Batches, PartitionOwner, ProjectionError, ProjectionState, ProjectionStatus, Projections, RebuildError, Running,
+    StopReason, WaitError,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -28,6 +28,7 @@ struct Cluster {
     sink: FaultySink,
     leases: InMemoryLeaseStore,
     partitions: u16,
+    batches: Batches,
     add: fn(Projections, u16, FaultySink) -> Projections,
 }
 
@@ -38,7 +39,7 @@ impl Cluster {
 
     fn that_projects<S: Subject>(partitions: u16) -> Self {
         let (store, sink) = (FaultyStore::new().page(20), FaultySink::new());
-        Self { store, sink, leases: InMemoryLeaseStore::new(), partitions, add: S::add }
+        Self { store, sink, leases: InMemoryLeaseStore::new(), partitions, batches: Batches::default(), add: S::add }
     }
 
     async fn process(&self) -> Running {
@@ -47,7 +48,8 @@ impl Cluster {
 
     async fn process_with(&self, partitions: u16, sink: FaultySink, leases: impl LeaseStore) -> Running {
         let projections = (self.add)(Projections::new(self.store.clone()), partitions, sink);
-        projections.leases(leases).lease_time(LEASE).error_policy(quick()).start().await.unwrap()
+        let projections = projections.batches(self.batches).error_policy(quick());
+        projections.leases(leases).lease_time(LEASE).start().await.unwrap()
     }
 
     async fn append(&self, seeds: std::ops::Range<u64>) -> GlobalPosition {
@@ -625,8 +627,14 @@ impl Process {
     }
 }
 
-async fn live_through<S: Subject>(steps: Vec<Step>, partitions: u16) {
-    let cluster = Cluster::that_projects::<S>(partitions);
+/// Batches of so many events, that may wait for more of them.
+fn batches() -> impl Strategy<Value = Batches> {
+    (1..30_usize, prop_oneof![Just(0), 1..500_u64])
+        .prop_map(|(events, age)| Batches::default().events(events).age(Duration::from_millis(age)))
+}
+
+async fn live_through<S: Subject>(steps: Vec<Step>, partitions: u16, batches: Batches) {
+    let cluster = Cluster { batches, ..Cluster::that_projects::<S>(partitions) };
     // The leases of the dead run out by themselves, and so does what a rebuild cannot give back because it is cut off.
     let (mut processes, mut unreturned) = (vec![Process::start(&cluster).await], false);
     for step in steps {
@@ -679,21 +687,25 @@ async fn live_through<S: Subject>(steps: Vec<Step>, partitions: u16) {
     assert_eq!(cluster.seen().await, Leases::default(), "those who stopped have left");
 }
 
-fn live_through_in_virtual_time<S: Subject>(steps: Vec<Step>, partitions: u16) {
+fn live_through_in_virtual_time<S: Subject>(steps: Vec<Step>, partitions: u16, batches: Batches) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-    runtime.block_on(live_through::<S>(steps, partitions));
+    runtime.block_on(live_through::<S>(steps, partitions, batches));
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn whatever_happens_to_the_processes_the_documents_are_those_of_the_log(steps in steps(), partitions in 1..6_u16) {
-        live_through_in_virtual_time::<Ledger>(steps, partitions);
+    fn whatever_happens_to_the_processes_the_documents_are_those_of_the_log(
+        steps in steps(), partitions in 1..6_u16, batches in batches(),
+    ) {
+        live_through_in_virtual_time::<Ledger>(steps, partitions, batches);
     }
 
     #[test]
-    fn whatever_happens_to_the_processes_joined_documents_are_those_of_the_log(steps in steps(), partitions in 1..6_u16) {
-        live_through_in_virtual_time::<Clubs>(steps, partitions);
+    fn whatever_happens_to_the_processes_joined_documents_are_those_of_the_log(
+        steps in steps(), partitions in 1..6_u16, batches in batches(),
+    ) {
+        live_through_in_virtual_time::<Clubs>(steps, partitions, batches);
     }
 }

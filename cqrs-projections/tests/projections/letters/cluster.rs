@@ -88,6 +88,7 @@ async fn letters_of_a_process_that_has_lost_its_lease_are_refused() {
         store: world.store.clone(),
         sink: world.sink.clone(),
         letters: crate::faulty::FaultyLetters { inner: world.letters.inner.clone(), ..Default::default() },
+        batches: world.batches,
         projector: super::Flawed { flaws: super::Flaws::of([]), partitions: 1 },
     };
     let other = process(&mended, &InMemoryLeaseStore::new()).await;

@@ -28,6 +28,7 @@ async fn whatever_call_fails_and_however_nothing_is_lost_or_doubled() {
         for fault in [Fault::Before, Fault::After, Fault::Torn] {
             let mut world = World::of(2, [13]);
             world.store = world.store.page(3);
+            world.batches = world.batches.events(3);
             let faults = if is_sink { &world.sink.faults } else { &world.letters.faults };
             faults.next(operation, [fault, Fault::None, fault, fault]);
             let running = world.start().await;

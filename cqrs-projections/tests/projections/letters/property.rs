@@ -1,5 +1,7 @@
 //! Whatever is refused, fails, dies, is replayed and mended, in whatever order: the documents are those of the oracle in the end.
 
+use std::time::Duration;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -39,9 +41,10 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-async fn run(partitions: u16, steps: Vec<Step>) {
+async fn run(partitions: u16, events: usize, age: Duration, steps: Vec<Step>) {
     let mut world = World::of(partitions, [13, TOGGLES]);
     world.store = world.store.page(4);
+    world.batches = world.batches.events(events).age(age);
     let mut running = world.start().await;
     let mut last = append(&world.store, vec![paid("a", 1)]).await;
     for step in steps {
@@ -92,8 +95,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn in_the_end_the_documents_are_those_of_the_oracle(partitions in 1..3_u16, steps in vec(step(), 1..40)) {
+    fn in_the_end_the_documents_are_those_of_the_oracle(
+        partitions in 1..3_u16, events in 1..9_usize, waits in any::<bool>(), steps in vec(step(), 1..40),
+    ) {
+        let age = if waits { 60 * LONG } else { Duration::ZERO };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(run(partitions, steps));
+        runtime.block_on(run(partitions, events, age, steps));
     }
 }
