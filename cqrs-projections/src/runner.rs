@@ -44,6 +44,7 @@ pub(crate) struct Runner {
     partition: Arc<Partition>,
     stop: watch::Receiver<Option<Ending>>,
     tenure: watch::Receiver<Tenure>,
+    doubts: watch::Receiver<()>,
     machine: Machine,
     /// The right to write, once it was taken. Without leases it is never taken back from a newer owner.
     owner: Option<Owner>,
@@ -67,7 +68,8 @@ impl Runner {
         stop: watch::Receiver<Option<Ending>>,
     ) -> Self {
         let (tenure, machine) = (partition.tenure(), Machine::new(projection.sharing.is_some()));
-        Self { projection, partition, stop, tenure, machine, owner: None, following: None, replayed: false }
+        let doubts = projection.doubts.subscribe();
+        Self { projection, partition, stop, tenure, doubts, machine, owner: None, following: None, replayed: false }
     }
 
     pub(crate) async fn run(mut self) {
@@ -126,6 +128,7 @@ impl Runner {
 
     async fn start(&mut self) -> Outcome {
         self.following = None;
+        self.doubts.mark_unchanged();
         let start = async {
             let _permit = self.projection.breaker.admit().await;
             Following::start(&self.projection, self.partition.number, &mut self.owner).await
@@ -141,7 +144,11 @@ impl Runner {
             // Another one may have the partition by now, and a newer token.
             Ok(_) if !self.tenure.borrow().holds() => Outcome::LeaseLost,
             Ok(Some((following, standing))) => {
-                self.partition.started(following.generation, &standing);
+                if self.partition.started(following.generation, &standing) {
+                    let (projection, partition) = (&self.projection.name, self.partition.number);
+                    let (generation, position) = (following.generation, standing.position);
+                    tracing::warn!(%projection, partition, "the read model has lost documents: generation {generation} is filled from {position} on");
+                }
                 self.partition.parked(following.writer.parked());
                 self.partition.replays.notify_one();
                 self.following = Some(following);
@@ -161,6 +168,7 @@ impl Runner {
             biased;
             ended = ended(&mut self.stop, &mut self.tenure) => Next::Ended(ended),
             _ = live.wait_for(|live| live.is_some_and(|live| live > *generation)) => Next::Ended(Outcome::Replaced),
+            _ = self.doubts.changed() => Next::Ended(Outcome::Replaced),
             () = due(*store_by) => Next::Store,
             () = self.partition.replays.notified(), if !self.replayed => Next::Replay,
             page = gathering.next(&mut waits) => Next::Page(page),
@@ -227,6 +235,12 @@ impl Runner {
             ) => self.projection.sharing.is_some(),
             _ => false,
         };
+        if let Outcome::Failed(ProjectionError::ReadModel(
+            ReadModelError::NotFound { .. } | ReadModelError::OutOfSequence { .. },
+        )) = outcome
+        {
+            self.projection.doubt();
+        }
         if gone {
             self.owner = None;
             self.following = None;

@@ -74,9 +74,15 @@ async fn own(
         Some(owner) => match owner.checkpoint(&**model).await {
             Ok(checkpoint) if owner.target.generation == generation => Some((owner.clone(), checkpoint)),
             Ok(_) => None,
-            // Generations only ever rise, unless the sink has lost everything. Where one above ours is live, somebody
-            // else has swapped it in and owns it.
-            Err(ReadModelError::NotFound { generation: gone }) if generation < gone => None,
+            Err(ReadModelError::NotFound { generation: gone }) if generation != gone => {
+                // Generations only ever rise, unless the sink has lost everything. One above ours was opened in place of one
+                // that was deleted, and nobody owns it yet; or somebody else has swapped it in, and owns it.
+                let (newest, _) = model.checkpoint(&projection.target(generation, partition)).await?;
+                if let Some(stored) = newest.filter(|_| generation > gone) {
+                    return Err(ReadModelError::Fenced { stored, offered: owner.token });
+                }
+                None
+            }
             Err(error) => return Err(error),
         },
     };

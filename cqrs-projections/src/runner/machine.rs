@@ -41,7 +41,7 @@ pub(crate) enum Outcome {
     Started { behind: bool },
     /// Another generation is being made the live one.
     HeldBack,
-    /// Another generation is the live one.
+    /// Another generation is the live one, or may be.
     Replaced,
     /// A page was written.
     Advanced { more: bool },
@@ -55,16 +55,21 @@ pub(crate) enum Outcome {
     StopRequested,
 }
 
-/// How long the holder of a lease leaves to others that are still at its partition.
+/// How long it leaves to others that are still at its partition, or at its generation.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// What a former owner or a rebuild elsewhere leads to: for the holder of the lease no reason to stop.
+/// What a former owner leads to: for the holder of the lease no reason to stop.
 const fn comes_from_others(error: &ProjectionError) -> bool {
     matches!(
         error,
-        ProjectionError::ReadModel(ReadModelError::Fenced { .. } | ReadModelError::NotFound { .. })
+        ProjectionError::ReadModel(ReadModelError::Fenced { .. })
             | ProjectionError::DeadLetters(StoreError::Fenced { .. })
     )
+}
+
+/// The generation was deleted, or another one is the live one: starting again finds it, or opens one.
+const fn is_gone(error: &ProjectionError) -> bool {
+    matches!(error, ProjectionError::ReadModel(ReadModelError::NotFound { .. }))
 }
 
 #[derive(Debug)]
@@ -123,14 +128,13 @@ impl Machine {
     fn failed(&mut self, error: &ProjectionError, policy: &dyn ErrorPolicy) -> State {
         self.attempts.failed(error);
         // The sink is not as it was left: it has lost something, or somebody else was there. Starting again tells.
-        if let ProjectionError::ReadModel(ReadModelError::OutOfSequence { .. } | ReadModelError::NotFound { .. }) =
-            error
+        if let ProjectionError::ReadModel(ReadModelError::OutOfSequence { .. }) = error
             && !self.reloaded
         {
             self.reloaded = true;
             return State::Starting;
         }
-        if self.shared && comes_from_others(error) {
+        if is_gone(error) || (self.shared && comes_from_others(error)) {
             if self.reloaded {
                 return State::Retrying { after: AGAIN };
             }

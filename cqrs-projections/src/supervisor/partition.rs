@@ -135,9 +135,16 @@ impl Partition {
         }
     }
 
-    pub(crate) fn started(&self, generation: Generation, standing: &Standing) {
-        let (position, head) = (standing.position, standing.head.position);
-        self.progress.send_modify(|now| now.started(generation, position, head));
+    /// Tells whether the sink has lost documents that it had acknowledged.
+    pub(crate) fn started(&self, generation: Generation, standing: &Standing) -> bool {
+        let (position, head, mut lost) = (standing.position, standing.head.position, false);
+        self.progress.send_modify(|now| lost = now.started(generation, position, head));
+        lost
+    }
+
+    /// Until the runner has started again, nothing counts as reached.
+    pub(super) fn doubted(&self) {
+        self.progress.send_modify(|now| now.doubted = true);
     }
 
     /// So much is parked.

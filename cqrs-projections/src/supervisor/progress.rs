@@ -23,6 +23,8 @@ pub(crate) struct Progress {
     pub(crate) parked: Parked,
     /// Whether the runner may be about to write.
     pub(crate) working: bool,
+    /// Whether the sink is not as it was left: it is not known what is in the documents until it was looked at again.
+    pub(crate) doubted: bool,
 }
 
 /// What the owner of a partition knows of its dead letters.
@@ -47,25 +49,36 @@ impl Progress {
             rate: Rate::default(),
             parked: Parked::default(),
             working: false,
+            doubted: false,
         }
     }
 
-    /// The checkpoint at `position` was verified against a log that ends at `head`.
-    pub(crate) fn started(&mut self, generation: Generation, position: GlobalPosition, head: GlobalPosition) {
-        let kept = self.generation == Some(generation) && position >= self.stored;
-        // What was reached stays reached, unless the sink has lost documents that it had acknowledged.
+    /// The checkpoint at `position` was verified against a log that ends at `head`. Tells whether the sink has lost documents that
+    /// it had acknowledged.
+    pub(crate) fn started(&mut self, generation: Generation, position: GlobalPosition, head: GlobalPosition) -> bool {
+        let lost = position < self.stored;
+        let kept = self.generation == Some(generation) && !lost;
+        // What was reached stays reached, unless it was lost.
         self.position = if kept { position.max(self.position.min(head)) } else { position };
         self.generation = Some(generation);
         self.stored = position;
+        self.doubted = false;
+        lost
+    }
+
+    /// Everything up to here is known to be in the documents.
+    pub(crate) const fn reached(&self) -> GlobalPosition {
+        if self.doubted { GlobalPosition::START } else { self.position }
     }
 
     /// Another process's checkpoint was read. Tells whether it says anything new.
     pub(crate) fn seen(&mut self, generation: Generation, position: GlobalPosition) -> bool {
-        let before = (self.generation, self.position);
+        let before = (self.generation, self.position, self.doubted);
         self.position = if self.generation == Some(generation) { self.position.max(position) } else { position };
         self.generation = Some(generation);
         self.stored = position;
-        before != (self.generation, self.position)
+        self.doubted = false;
+        before != (self.generation, self.position, self.doubted)
     }
 
     /// Everything up to `position` is in the documents.
@@ -99,8 +112,12 @@ mod tests {
         progress.started(Generation::FIRST, at(5), at(9));
         progress.stored = at(9);
         progress.advanced(at(9));
-        progress.started(Generation::FIRST, at(6), at(9));
-        assert_eq!(progress.position, at(6));
+        progress.doubted = true;
+        assert_eq!(progress.reached(), at(0), "it is not known what was lost");
+        assert!(progress.started(Generation::FIRST, at(6), at(9)));
+        assert_eq!(progress.reached(), at(6));
+        assert!(progress.started(Generation::new(2), at(0), at(9)), "all of them, with their generation");
+        assert_eq!(progress.reached(), at(0));
     }
 
     #[test]

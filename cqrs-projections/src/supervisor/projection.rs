@@ -62,6 +62,8 @@ pub(crate) struct Projection {
     pub(crate) looked: watch::Sender<bool>,
     /// Something has changed that the sharing is to look at.
     pub(crate) changed: Notify,
+    /// Changes when the sink is not as one of the runners has left it.
+    pub(crate) doubts: watch::Sender<()>,
     /// The positions that are waited for.
     pub(crate) waiting: watch::Sender<Waits>,
     /// Held by the rebuild that is running.
@@ -134,6 +136,7 @@ impl Projection {
             holders: watch::Sender::default(),
             looked: watch::Sender::default(),
             changed: Notify::new(),
+            doubts: watch::Sender::default(),
             waiting: watch::Sender::default(),
             rebuild: Arc::default(),
             rebuilding: AtomicBool::new(false),
@@ -267,9 +270,15 @@ impl Projection {
         futures::future::join_all(self.partitions.iter().map(|partition| partition.tried())).await;
     }
 
+    /// The sink is not as it was left. Until they have looked again, nothing counts as reached of what the runners here write.
+    pub(crate) fn doubt(&self) {
+        self.partitions.iter().filter(|partition| partition.is_mine()).for_each(|partition| partition.doubted());
+        self.doubts.send_replace(());
+    }
+
     /// Everything up to here is in the documents.
     pub(crate) fn position(&self) -> GlobalPosition {
-        let positions = self.partitions.iter().map(|partition| partition.progress.borrow().position);
+        let positions = self.partitions.iter().map(|partition| partition.progress.borrow().reached());
         positions.min().unwrap_or(GlobalPosition::START)
     }
 

@@ -182,15 +182,15 @@ async fn reached(projection: &Projection, partition: &Partition, position: Globa
     let mut progress = partition.progress.subscribe();
     let stopped = |source| WaitError::Stopped { name: projection.name.clone(), at: projection.position(), source };
     let seen = progress
-        .wait_for(|now| now.position >= position || matches!(now.state, ProjectionState::Stopped(_)))
+        .wait_for(|now| now.reached() >= position || matches!(now.state, ProjectionState::Stopped(_)))
         .await
         .map_err(|_| stopped(None))?;
     match seen.state {
-        _ if seen.position >= position => Ok(()),
+        _ if seen.reached() >= position => Ok(()),
         ProjectionState::Stopped(StopReason::Failed) => {
-            let (at, source) = (seen.position, seen.error.clone());
+            let (at, source) = (seen.reached(), seen.error.clone());
             Err(WaitError::Stopped { name: projection.name.clone(), at, source })
         }
-        _ => Err(WaitError::Stopped { name: projection.name.clone(), at: seen.position, source: None }),
+        _ => Err(WaitError::Stopped { name: projection.name.clone(), at: seen.reached(), source: None }),
     }
 }

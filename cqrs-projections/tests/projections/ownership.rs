@@ -77,7 +77,7 @@ async fn a_former_owner_does_not_take_the_generation_that_another_process_swappe
     let second = start(sink.elsewhere()).await.unwrap();
     second.rebuild(NAME).await.unwrap();
     drop(gate);
-    assert!(first.wait_for(GlobalPosition::MAX, LONG).await.is_err());
+    assert!(fenced(first.wait_for(GlobalPosition::MAX, LONG).await));
     let position = append_some(&store, 4..8).await;
     second.wait_for(position, LONG).await.unwrap();
     assert_eq!(documents(&sink.inner(), NAME).await, oracle(&store.inner).await);

@@ -1,9 +1,11 @@
+use std::time::Duration;
+
 use cqrs_core::in_memory::{InMemoryEventStore, InMemoryReadModel};
-use cqrs_core::{EventStore, GlobalPosition, Partitions};
+use cqrs_core::{EventStore, Generation, GlobalPosition, Partitions, ReadModel};
 use cqrs_projections::{Batches, ProjectionError, ProjectionState, Projections, Running, StopReason, WaitError};
 
 use crate::faulty::{Fault, FaultySink, FaultyStore};
-use crate::ledger::{LONG, Sheets, append, append_some, documents, oracle, paid, quick, until};
+use crate::ledger::{LONG, Sheets, Spread, append, append_some, documents, oracle, paid, quick, until};
 
 const NAME: &str = "sheets";
 
@@ -94,6 +96,80 @@ async fn a_sink_that_lost_everything_after_a_rebuild_is_filled_again() {
     assert_eq!(documents(&sink.inner(), NAME).await, oracle(&store.inner).await);
 }
 
+/// Another generation is live, as empty as one that was opened anew, and the one before it is gone.
+async fn replaced(sink: &FaultySink, partitions: u16) -> Generation {
+    let (model, name) = (sink.inner(), NAME.parse().unwrap());
+    let live = model.live(&name).await.unwrap().unwrap().generation;
+    let next = model.begin(&name, Partitions::new(partitions).unwrap()).await.unwrap();
+    model.swap(&name, next).await.unwrap();
+    model.drop_generation(&name, live).await.unwrap();
+    next
+}
+
+#[tokio::test]
+async fn a_live_generation_that_was_deleted_is_filled_again_under_another_number() {
+    for partitions in [1, 3] {
+        let (store, sink) = (FaultyStore::new(), FaultySink::new());
+        let projections = Projections::new(store.clone()).add(NAME, Spread(partitions), sink.clone());
+        let running = projections.error_policy(quick()).start().await.unwrap();
+        let position = append_some(&store, 0..6).await;
+        running.wait_for(position, LONG).await.unwrap();
+        // Again and again, also before it was filled.
+        for seed in 6..9 {
+            let next = replaced(&sink, partitions).await;
+            let position = append_some(&store, seed..seed + 1).await;
+            until("all partitions write it", || async { running.status().await[0].generation == Some(next) }).await;
+            running.wait_for(position, LONG).await.unwrap();
+            assert_eq!(documents(&sink.inner(), NAME).await, oracle(&store.inner).await);
+        }
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_lost_does_not_count_as_reached_and_the_status_shows_that_it_is_filled_again() {
+    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let running = start(&store, &sink).await;
+    let reached = append_some(&store, 0..6).await;
+    running.wait_for(reached, LONG).await.unwrap();
+
+    replaced(&sink, 1).await;
+    let (opening, filling) = (sink.faults.gate("open"), sink.faults.gate("fill"));
+    let position = append_some(&store, 6..8).await;
+    opening.reached().await;
+    let short = Duration::from_millis(5);
+    let Err(WaitError::Timeout { lagging, .. }) = running.wait_for(reached, short).await else {
+        panic!("it is not known what is left");
+    };
+    assert_eq!(lagging[0].at, GlobalPosition::START);
+    drop(opening);
+    filling.reached().await;
+    assert!(running.wait_for(reached, short).await.is_err());
+    let status = running.status().await.swap_remove(0);
+    assert_eq!((status.state, status.position), (ProjectionState::CatchingUp, GlobalPosition::START));
+    drop(filling);
+    running.wait_for(position, LONG).await.unwrap();
+    assert_eq!(documents(&sink.inner(), NAME).await, oracle(&store.inner).await);
+}
+
+#[tokio::test]
+async fn what_one_partition_finds_lost_all_of_them_fill_again() {
+    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let projections = Projections::new(store.clone()).add(NAME, Spread(4), sink.clone());
+    let running = projections.error_policy(quick()).start().await.unwrap();
+    for round in 0..3 {
+        append_some(&store, 5 * round..5 * round + 5).await;
+        // One document, in one partition.
+        let position = append(&store, vec![paid("a", 20)]).await;
+        running.wait_for(position, LONG).await.unwrap();
+        assert_eq!(documents(&sink.inner(), NAME).await, oracle(&store.inner).await);
+        sink.lose_all();
+    }
+    let position = append(&store, vec![paid("a", 20)]).await;
+    running.wait_for(position, LONG).await.unwrap();
+    assert_eq!(documents(&sink.inner(), NAME).await, oracle(&store.inner).await);
+}
+
 #[tokio::test]
 async fn a_sink_that_lost_everything_without_a_word_is_found_out_and_filled_again() {
     let (store, sink) = (FaultyStore::new(), FaultySink::new());
@@ -103,7 +179,7 @@ async fn a_sink_that_lost_everything_without_a_word_is_found_out_and_filled_agai
 
     sink.lose_all();
     // Creates the generation that was lost, so that the batch that comes next is merely out of sequence.
-    cqrs_core::ReadModel::open(&sink.inner(), &NAME.parse().unwrap(), Partitions::ONE).await.unwrap();
+    sink.inner().open(&NAME.parse().unwrap(), Partitions::ONE).await.unwrap();
     let position = append_some(&store, 6..8).await;
     running.wait_for(position, LONG).await.unwrap();
     assert_eq!(documents(&sink.inner(), NAME).await, oracle(&store.inner).await);

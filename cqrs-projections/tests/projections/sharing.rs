@@ -556,6 +556,26 @@ async fn a_sink_that_lost_everything_is_filled_again_by_all() {
     one.wait_for(position, LONG).await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_live_generation_that_was_deleted_is_filled_again_by_all() {
+    let cluster = Cluster::of(4);
+    let (one, two) = (cluster.process().await, cluster.process().await);
+    cluster.shared([&one, &two]).await;
+    let position = cluster.append(0..20).await;
+    one.wait_for(position, LONG).await.unwrap();
+    let (model, name) = (cluster.sink.inner(), NAME.parse().unwrap());
+    let live = model.live(&name).await.unwrap().unwrap();
+    let next = model.begin(&name, live.partitions).await.unwrap();
+    model.swap(&name, next).await.unwrap();
+    model.drop_generation(&name, live.generation).await.unwrap();
+    let position = cluster.append(20..40).await;
+    for process in [&one, &two] {
+        until("it is filled", async || (status(process).await.generation == Some(next)).then_some(())).await;
+        process.wait_for(position, LONG).await.unwrap();
+    }
+    cluster.assert_right().await;
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Append(u64),

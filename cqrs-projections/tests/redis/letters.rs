@@ -12,15 +12,15 @@ use serde::{Deserialize, Serialize};
 
 use super::scratch::Scratch;
 
-const SOON: Duration = Duration::from_secs(60);
+pub const SOON: Duration = Duration::from_secs(60);
 
 #[derive(Serialize, Deserialize, DomainEvent)]
 #[event(domain = "visit")]
-enum VisitEvent {
+pub enum VisitEvent {
     Made { by: String },
 }
 
-struct Visits;
+pub struct Visits;
 
 /// The positions of the visits: one that is lost, doubled or out of order shows.
 impl Projector for Visits {
@@ -44,7 +44,7 @@ impl Projector for Visits {
     }
 }
 
-async fn visit<const N: usize>(store: &InMemoryEventStore, by: [&str; N]) -> GlobalPosition {
+pub async fn visit<const N: usize>(store: &InMemoryEventStore, by: [&str; N]) -> GlobalPosition {
     let stream = StreamName::new("visit-all").unwrap();
     let event = |by: &str| NewEvent::encode(stream.clone(), &VisitEvent::Made { by: by.to_owned() }).unwrap();
     store.append(Append::new(by.map(event).into())).await.unwrap().position

@@ -3,10 +3,12 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use cqrs_core::{ReadModel, ReadModelError};
-use cqrs_projections::RedisReadModel;
+use cqrs_core::in_memory::InMemoryEventStore;
+use cqrs_core::{Documents, ReadModel, ReadModelError};
+use cqrs_projections::{Projections, RedisReadModel};
 use futures::future::join_all;
 
+use super::letters::{SOON, Visits, visit};
 use super::proxy::Proxy;
 use super::scratch::{Scratch, batch, load, owned, stored, token, url, write};
 
@@ -105,4 +107,22 @@ async fn a_server_that_is_not_there_is_transient() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = RedisReadModel::connect(format!("redis://{nobody}/")).await.unwrap_err();
     assert!(matches!(error, ReadModelError::Transient(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_was_flushed_under_a_projection_is_filled_again() {
+    let scratch = Scratch::new();
+    let (store, model) = (InMemoryEventStore::new(), scratch.model().await);
+    let running = Projections::new(store.clone()).add("summary", Visits, model.clone()).start().await.unwrap();
+    let documents = Documents::<Vec<u64>>::new(model, "summary").unwrap();
+    for flushed in 0..3 {
+        let last = visit(&store, ["a", "b"]).await;
+        running.wait_for(last, SOON).await.unwrap();
+        let odd: Vec<_> = (0..=flushed).map(|round| 2 * round + 1).collect();
+        assert_eq!(documents.get("a").await.unwrap(), Some(odd));
+        assert_eq!(documents.get("b").await.unwrap().map(|visits| visits.len() as u64), Some(flushed + 1));
+        scratch.flush();
+        assert_eq!(documents.get("a").await.unwrap(), None);
+    }
+    running.stop().await;
 }

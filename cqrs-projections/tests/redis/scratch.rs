@@ -53,6 +53,13 @@ impl Scratch {
         self.scan(connection, "{")
     }
 
+    /// Deletes all keys of this corner, as `FLUSHDB` deletes those of all.
+    pub fn flush(&self) {
+        let mut connection = self.connect().unwrap();
+        let keys = self.keys(&mut connection).unwrap();
+        let _: u64 = connection.unlink(keys).unwrap();
+    }
+
     fn scan(&self, connection: &mut Connection, before: &str) -> RedisResult<Vec<String>> {
         let mine = ScanOptions::default().with_pattern(format!("{before}{}:*", self.prefix)).with_count(1_000);
         connection.scan_options(mine)?.collect()

@@ -104,9 +104,11 @@ fn a_batch_out_of_sequence_reloads_the_checkpoint_once() {
 }
 
 #[test]
-fn a_generation_that_is_gone_is_looked_for_once() {
+fn a_generation_that_is_gone_is_looked_for_at_once_and_then_now_and_again() {
     assert_eq!(after([Outcome::Started { behind: true }, gone()]).state(), State::Starting);
-    assert_eq!(after([Outcome::Started { behind: true }, gone(), gone()]).state(), STOPPED_BY_ERROR);
+    let again = after([Outcome::Started { behind: true }, gone(), gone()]);
+    assert_eq!(again.state(), State::Retrying { after: AGAIN });
+    assert_eq!(run(again, [Outcome::Waited]).state(), State::Starting);
 }
 
 #[test]
