@@ -55,6 +55,9 @@ pub enum JsonLinesError {
 /// Writes events, a line each. That a stream is archived or truncated is no event, and stands in no line: after an import all of
 /// it is read again until that is [said](crate::StreamFactsStore) anew.
 ///
+/// They stand there as they were recorded, in the type and version of their time. For systems that know no upcasters, write
+/// what [`RecordedEvent::upcast`] makes of them; that is no history which could be imported again.
+///
 /// # Errors
 /// [`JsonLinesError::Io`] when writing fails, [`JsonLinesError::Malformed`] for an event whose payload or metadata is not JSON
 /// (which no store keeps), with its number among the events.

@@ -43,6 +43,8 @@ mod stream;
 mod stream_facts;
 mod subscription;
 mod timestamp;
+mod typed_subscription;
+mod unknown_types;
 mod upcast;
 mod value_difference;
 
@@ -93,6 +95,8 @@ pub use stream_facts::{
 };
 pub use subscription::{CatchUpSubscription, Hint, Listener, Subscription, Wake};
 pub use timestamp::{InvalidTimestamp, Timestamp};
+pub use typed_subscription::{TypedPage, TypedReadError, TypedSubscription};
+pub use unknown_types::{Decoded, UnknownTypes};
 pub use upcast::{Retired, Upcast, UpcastError, Upcasted};
 pub use value_difference::ValueDifference;
 

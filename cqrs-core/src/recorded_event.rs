@@ -2,7 +2,7 @@
 
 use crate::claim::Claims;
 use crate::codec::{CodecError, Payload};
-use crate::event::EventSet;
+use crate::event::{DomainEvent, EventSet};
 use crate::id::EventId;
 use crate::metadata::Metadata;
 use crate::name::{EventType, StreamName};
@@ -74,6 +74,22 @@ impl RecordedEvent {
     pub fn decode<E: EventSet>(&self, into: &mut Vec<E>) -> Result<(), CodecError> {
         E::decode(self.event_type.as_str(), self.payload.as_bytes(), into)
     }
+
+    /// The event as it would be recorded today: its newest types and payloads, everything else as it was recorded; none or
+    /// several when an upcaster dropped or split it, which then share their id and their place. So they are for other systems,
+    /// and for no [import](crate::ImportEvents).
+    ///
+    /// # Errors
+    /// As [`DomainEvent::decode`] and [`DomainEvent::encode`].
+    pub fn upcast<E: DomainEvent>(&self) -> Result<Vec<Self>, CodecError> {
+        let mut events: Vec<E> = Vec::with_capacity(1);
+        self.decode(&mut events)?;
+        let upcast = |event: &E| {
+            let event_type = EventType::from_static(event.event_type());
+            Ok(Self { event_type, payload: event.encode()?, ..self.clone() })
+        };
+        events.iter().map(upcast).collect()
+    }
 }
 
 /// A decoded event together with what the log knows about it.
@@ -101,18 +117,24 @@ impl<E: EventSet> Recorded<E> {
         let mut decoded = Vec::with_capacity(page.len());
         let mut events = Vec::new();
         for raw in page {
-            if let Err(source) = raw.decode(&mut events) {
-                return Err(UndecodableEvent::new(raw, source));
-            }
-            let last = events.pop();
-            for event in events.drain(..) {
-                decoded.push(Self { event, raw: raw.clone() });
-            }
-            if let Some(event) = last {
-                decoded.push(Self { event, raw });
-            }
+            Self::decode_into(raw, &mut events, &mut decoded)?;
         }
         Ok(decoded)
+    }
+
+    /// Decodes a raw event and appends what it stands for. `events` is empty before and after, and kept for its memory.
+    pub(crate) fn decode_into(
+        raw: RecordedEvent,
+        events: &mut Vec<E>,
+        into: &mut Vec<Self>,
+    ) -> Result<(), UndecodableEvent> {
+        if let Err(source) = raw.decode(events) {
+            return Err(UndecodableEvent::new(raw, source));
+        }
+        let last = events.pop();
+        into.extend(events.drain(..).map(|event| Self { event, raw: raw.clone() }));
+        into.extend(last.map(|event| Self { event, raw }));
+        Ok(())
     }
 }
 

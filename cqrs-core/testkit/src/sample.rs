@@ -23,4 +23,4 @@ mod event;
 
 pub use account::{Account, AccountError, AccountId, Status};
 pub use command::{CarryForward, Close, Deposit, Open, Withdraw};
-pub use event::AccountEvent;
+pub use event::{AccountEvent, FORMER_ACCOUNT};
