@@ -1,5 +1,7 @@
 //! Old payloads in today's shape.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use serde_json::Value;
 
 use crate::codec::CodecError;
@@ -85,7 +87,7 @@ impl UpcastError {
 pub fn upcast(event_type: &str, payload: &[u8], chain: &[Upcast]) -> Result<Vec<u8>, CodecError> {
     let mut value = parse(event_type, payload)?;
     for step in chain {
-        value = step(value).map_err(|error| refused(event_type, error.0))?;
+        value = call(|| step(value)).map_err(|error| refused(event_type, error.0))?;
     }
     print(event_type, &value)
 }
@@ -109,7 +111,7 @@ pub fn decode_retired<E: DomainEvent>(
             if depth == retired.len() {
                 return Err(refused(event_type, format!("{found} becomes itself again and again")));
             }
-            let becomes = becomes(payload).map_err(|error| refused(event_type, error.0))?;
+            let becomes = call(|| becomes(payload)).map_err(|error| refused(event_type, error.0))?;
             pending.extend(becomes.into_iter().rev().map(|event| (depth + 1, event)));
             continue;
         }
@@ -121,6 +123,11 @@ pub fn decode_retired<E: DomainEvent>(
     }
     into.append(&mut events);
     Ok(())
+}
+
+/// A payload of another shape than expected is refused, also where indexing into it panics.
+fn call<T>(upcaster: impl FnOnce() -> Result<T, UpcastError>) -> Result<T, UpcastError> {
+    catch_unwind(AssertUnwindSafe(upcaster)).unwrap_or_else(|_| Err(UpcastError::new("its upcaster panicked")))
 }
 
 fn parse(event_type: &str, payload: &[u8]) -> Result<Value, CodecError> {

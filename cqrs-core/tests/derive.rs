@@ -204,6 +204,12 @@ fn an_upcaster_that_refuses_names_the_recorded_type_and_its_reason() {
 }
 
 #[test]
+fn an_upcaster_that_panics_refuses_the_payload() {
+    let error = decode::<AccountEvent>("account.deposited.v2", "[5]").unwrap_err();
+    assert_eq!(error.to_string(), "cannot upcast account.deposited.v2: its upcaster panicked");
+}
+
+#[test]
 fn a_type_outside_the_set_is_unknown() {
     for unknown in ["account.deposited.v4", "account.opened", "account.limit_exceeded.v1", "", "course.opened.v1"] {
         let error = decode::<AccountEvent>(unknown, "{}").unwrap_err();
