@@ -20,6 +20,8 @@ pub use decided::{DecidedGroup, GroupFacts, Wanted};
 pub use encoded::EncodedAppend;
 pub use group::{Group, Queued};
 
+pub use crate::event_store::QueryIndex;
+
 use crate::event_store::{Append, AppendError, Appended, Existing};
 use crate::failure::Failure;
 use crate::id::EventId;

@@ -9,6 +9,8 @@ mod decide;
 mod error;
 mod limits;
 mod list;
+mod query;
+mod query_index;
 mod read;
 
 pub use append::{Append, Appended, Condition, NewEvent};
@@ -16,6 +18,8 @@ pub use decide::{Decision, Existing, Facts, decide};
 pub use error::{AppendError, InvalidAppend, StoreError};
 pub use limits::Limits;
 pub use list::{ListStreams, StreamHead, StreamList};
+pub use query::{EventQuery, InvalidQuery, QueryItem};
+pub use query_index::QueryIndex;
 pub use read::{Direction, Filter, Head, LogPage, ReadAll, ReadStream, StreamPage};
 
 use crate::id::EventId;

@@ -63,9 +63,9 @@ pub use dead_letter_store::{
 };
 pub use event::{DomainEvent, EventSet, PersonalFields};
 pub use event_store::{
-    Append, AppendError, Appended, Condition, Decision, Direction, EventStore, Existing, Facts, Filter, Head,
-    InvalidAppend, Limits, ListStreams, LogPage, NewEvent, ReadAll, ReadStream, StoreError, StreamHead, StreamList,
-    StreamPage, decide,
+    Append, AppendError, Appended, Condition, Decision, Direction, EventQuery, EventStore, Existing, Facts, Filter,
+    Head, InvalidAppend, InvalidQuery, Limits, ListStreams, LogPage, NewEvent, QueryItem, ReadAll, ReadStream,
+    StoreError, StreamHead, StreamList, StreamPage, decide,
 };
 pub use failure::Failure;
 pub use id::{AppendId, CausationId, CommandId, CorrelationId, EventId, MessageId, StoreId};

@@ -41,7 +41,7 @@ pub struct Metadata {
     /// The trace that the command belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceContext>,
-    /// Words by which the event can be found; no personal data.
+    /// Words by which the event can be found, at most 100 of 1 to 255 bytes, such as `course:c1`; no personal data.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// The persons whose data the event holds.

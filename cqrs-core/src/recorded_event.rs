@@ -53,6 +53,19 @@ impl RecordedEvent {
         self.metadata.decode()
     }
 
+    /// The words by which it can be found: a part of its metadata.
+    ///
+    /// # Errors
+    /// [`CodecError::Decode`] when the bytes are no metadata.
+    pub fn tags(&self) -> Result<Vec<String>, CodecError> {
+        #[derive(serde::Deserialize)]
+        struct Part {
+            #[serde(default)]
+            tags: Vec<String>,
+        }
+        self.metadata.decode::<Part>().map(|part| part.tags)
+    }
+
     /// The unique keys that it takes and releases: a part of its metadata.
     ///
     /// # Errors

@@ -6,9 +6,9 @@ use std::collections::HashSet;
 use cqrs_core::append_queue::{GroupFacts, Wanted};
 use cqrs_core::in_memory::InMemoryEventStore;
 use cqrs_core::{
-    Append, AppendError, Appended, ClaimKey, Condition, EventId, EventStore, EventType, Existing, ExpectedVersion,
-    GlobalPosition, Limits, NewEvent, Payload, ReadAll, RecordedEvent, StreamFactsStore, StreamName, Timestamp,
-    Version,
+    Append, AppendError, Appended, ClaimKey, Condition, EventId, EventQuery, EventStore, EventType, Existing,
+    ExpectedVersion, GlobalPosition, Limits, NewEvent, Payload, QueryItem, ReadAll, RecordedEvent, StreamFactsStore,
+    StreamName, Timestamp, Version,
 };
 use proptest::prelude::*;
 
@@ -35,12 +35,34 @@ fn keys() -> impl Strategy<Value = Vec<ClaimKey>> {
     prop_oneof![5 => Just(Vec::new()), 2 => prop::collection::vec(key(), 1..3)]
 }
 
+fn tags() -> impl Strategy<Value = Vec<String>> {
+    prop::collection::vec((0..4u8).prop_map(|number| format!("tag:{number}")), 0..3)
+}
+
+/// Of types that the log has and has not.
+fn query() -> impl Strategy<Value = EventQuery> {
+    let types = prop::collection::vec(prop::sample::select(vec!["account.deposited.v1", "account.opened.v1"]), 0..2);
+    let item = (types, tags()).prop_map(|(types, tags)| {
+        let types = types.into_iter().map(|name| EventType::new(name).unwrap());
+        tags.into_iter().fold(QueryItem::new().types(types), QueryItem::tag)
+    });
+    prop::collection::vec(item, 0..3).prop_map(EventQuery::any_of)
+}
+
+/// After a position that may lie beyond the end of the log.
+fn queries() -> impl Strategy<Value = Vec<(EventQuery, GlobalPosition)>> {
+    let after = (0..20u64).prop_map(GlobalPosition::new);
+    prop_oneof![4 => Just(Vec::new()), 2 => prop::collection::vec((query(), after), 1..3)]
+}
+
 fn event() -> impl Strategy<Value = NewEvent> {
-    (stream(), 0..24u128, prop::bool::weighted(0.1), keys(), keys()).prop_map(|(stream, id, other, taken, released)| {
+    let said = (keys(), keys(), tags());
+    (stream(), 0..24u128, prop::bool::weighted(0.1), said).prop_map(|(stream, id, other, (taken, released, tags))| {
         let payload = if other { "{\"other\":true}" } else { "{}" };
         let event_type = EventType::new("account.deposited.v1").unwrap();
         let id: EventId = format!("{id:032x}").parse().unwrap();
-        let event = NewEvent::raw(stream, event_type, Payload::from_bytes(payload)).with_id(id);
+        let mut event = NewEvent::raw(stream, event_type, Payload::from_bytes(payload)).with_id(id);
+        event.metadata.tags = tags;
         let event = taken.into_iter().fold(event, NewEvent::claiming);
         released.into_iter().fold(event, NewEvent::releasing)
     })
@@ -48,10 +70,13 @@ fn event() -> impl Strategy<Value = NewEvent> {
 
 fn append() -> impl Strategy<Value = Append> {
     let unclaimed = prop_oneof![5 => Just(Vec::new()), 1 => prop::collection::vec(key(), 1..3)];
-    (prop::collection::vec(event(), 1..5), prop::collection::vec((stream(), expected()), 0..3), unclaimed).prop_map(
-        |(events, conditions, unclaimed)| {
+    let streams = prop::collection::vec((stream(), expected()), 0..3);
+    (prop::collection::vec(event(), 1..5), streams, queries(), unclaimed).prop_map(
+        |(events, conditions, queries, unclaimed)| {
             let append =
                 conditions.into_iter().fold(Append::new(events), |append, (of, expected)| append.expect(of, expected));
+            let append =
+                queries.into_iter().fold(append, |append, (query, after)| append.expect_none_matching(query, after));
             unclaimed.into_iter().fold(append, Append::expect_unclaimed)
         },
     )
@@ -126,11 +151,16 @@ fn held_by_another(append: &Append, mut acts: Acts) -> Option<(ClaimKey, StreamN
     None
 }
 
+fn first_matching(log: &[RecordedEvent], query: &EventQuery, after: GlobalPosition) -> Option<GlobalPosition> {
+    log.iter().find(|event| event.position > after && query.matches_recorded(event)).map(|event| event.position)
+}
+
 #[derive(Debug, PartialEq)]
 enum Verdict {
     Written,
     Repeated,
     Conflict(StreamName),
+    Matched(EventQuery, GlobalPosition),
     Claimed(ClaimKey, StreamName),
     Archived(StreamName),
     Reused,
@@ -155,6 +185,9 @@ fn verdict(append: &Append, log: &[RecordedEvent], archived: &HashSet<StreamName
     let conflict = append.conditions.iter().find_map(|condition| match condition {
         Condition::Stream { stream, expected } if !expected.holds(head(log, stream)) => {
             Some(Verdict::Conflict(stream.clone()))
+        }
+        Condition::NoneMatching { query, after } => {
+            first_matching(log, query, *after).map(|position| Verdict::Matched(query.clone(), position))
         }
         Condition::Unclaimed { key } => holder(&acts, key).map(|holder| Verdict::Claimed(key.clone(), holder)),
         _ => None,
@@ -253,6 +286,9 @@ async fn check(steps: Vec<Step>) {
                         assert_eq!((&verdict, *actual), (&Verdict::Conflict(stream.clone()), head(&before, stream)));
                         assert_eq!(append.expected(stream), *expected);
                     }
+                    AppendError::Matched { query, position } => {
+                        assert_eq!(verdict, Verdict::Matched(query.clone(), *position));
+                    }
                     AppendError::Claimed { key, holder } => {
                         assert_eq!(verdict, Verdict::Claimed(key.clone(), holder.clone()));
                     }
@@ -305,7 +341,10 @@ async fn check_group(before: Vec<Append>, group: Vec<Append>) {
     let known = log_before.iter().filter(|event| wanted.ids.contains(&event.id)).map(existing);
     let acts = acts_of(&log_before);
     let held = wanted.claims.into_iter().filter_map(|key| Some((key.clone(), holder(&acts, key)?)));
-    let decided = GroupFacts::new(heads, known).with_claims(held).decide(&group);
+    let matched =
+        wanted.queries.iter().map(|(query, after)| (*query, *after, first_matching(&log_before, query, *after)));
+    let head = store.head().await.unwrap().position;
+    let decided = GroupFacts::new(heads, known).with_claims(held).with_queries(head, matched).decide(&group);
     let first = store.head().await.unwrap().position.next();
     let changes = decided.claims(first);
     let together: Vec<_> = decided.outcomes(first, Timestamp::MIN).into_iter().map(answer).collect();
@@ -329,6 +368,16 @@ async fn check_group(before: Vec<Append>, group: Vec<Append>) {
             }
         }
     }
+}
+
+#[test]
+fn a_query_that_was_not_looked_up_lets_nothing_through() {
+    let event_type = EventType::new("account.deposited.v1").unwrap();
+    let event = NewEvent::raw(StreamName::new("account-1").unwrap(), event_type, Payload::from_bytes("{}"));
+    let query = EventQuery::from(QueryItem::new().tag("tag:1"));
+    let guarded = Append::new(vec![event]).expect_none_matching(query, GlobalPosition::new(7));
+    let outcomes = GroupFacts::default().decide([&guarded]).outcomes(GlobalPosition::new(1), Timestamp::MIN);
+    assert!(matches!(&outcomes[..], [Err(AppendError::Matched { .. })]), "{outcomes:?}");
 }
 
 proptest! {

@@ -230,6 +230,7 @@ impl EventStore for PgEventStore {
     }
 
     async fn read_all(&self, read: ReadAll) -> Result<LogPage, StoreError> {
+        read.filter.check()?;
         self.0.sessions.in_time(read_log::page(&self.0.sessions, &self.0.sql, &read)).await.map_err(store_error)
     }
 

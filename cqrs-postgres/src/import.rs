@@ -89,6 +89,7 @@ impl PgEventStore {
         let facts = ImportFacts { head, clock: clock.0, heads, archived, claims: held };
         let changes = check_import(events, &facts, &self.limits()).map_err(Interrupted::Refused)?;
         sqlx::raw_sql(sql.take_in.clone()).execute(&mut *transaction).await?;
+        sqlx::raw_sql(sql.take_in_tags.clone()).execute(&mut *transaction).await?;
         claims::write(&mut transaction, sql, &changes).await?;
         let position = last.position.get().to_string();
         sql.query(&sql.notify).bind(position).execute(&mut *transaction).await?;

@@ -22,6 +22,7 @@ mod lease;
 mod migrate;
 mod options;
 mod outbox;
+mod queries;
 mod read_log;
 mod read_model;
 mod row;

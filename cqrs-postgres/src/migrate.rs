@@ -19,6 +19,7 @@ const EVENT_STORE: Migrations = &[
     (5, "outbox", include_str!("../migrations/0005_outbox.sql")),
     (7, "leases", include_str!("../migrations/0007_leases.sql")),
     (8, "dead letters", include_str!("../migrations/0008_dead_letters.sql")),
+    (9, "event tags", include_str!("../migrations/0009_event_tags.sql")),
 ];
 
 const READ_MODEL: Migrations = &[

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::copy_row::CopiedRow;
 use crate::event_store::bound;
+use crate::queries;
 use crate::row::{self, Rows, corrupt};
 use crate::session::{Session, Sessions};
 use crate::statements::Statements;
@@ -17,7 +18,7 @@ const COPIED: usize = 2_000;
 pub(crate) async fn page(sessions: &Sessions, sql: &Statements, read: &ReadAll) -> Result<LogPage, sqlx::Error> {
     let limit = read.limit.max(1);
     let mut session = sessions.start().await?;
-    let Found { mut events, head, places, last, full, in_order, .. } = if limit < COPIED {
+    let Found { mut events, head, places, last, full, in_order, .. } = if limit < COPIED || is_query(&read.filter) {
         fetch(&mut session, sql, read, limit).await?
     } else {
         copy(&mut session, sql, read, limit).await?
@@ -88,6 +89,10 @@ impl Found {
 async fn fetch(session: &mut Session, sql: &Statements, read: &ReadAll, limit: usize) -> Result<Found, sqlx::Error> {
     let (filter, skip_archived) = read.filter.parts();
     let (statement, names) = statement(sql, filter);
+    let items = match filter {
+        Filter::Query(query) if !query.is_all() => Some(queries::json(query)?),
+        _ => None,
+    };
     let mut query = sql
         .query(statement)
         .bind(read.after.get().cast_signed())
@@ -96,6 +101,9 @@ async fn fetch(session: &mut Session, sql: &Statements, read: &ReadAll, limit: u
         .bind(skip_archived);
     if let Some(names) = names {
         query = query.bind(names);
+    }
+    if let Some(items) = items {
+        query = query.bind(items);
     }
     let (mut found, mut rows) = (Found::up_to(limit, read.bytes), Rows::default());
     let mut answers = query.fetch(&mut **session);
@@ -136,12 +144,18 @@ async fn copy(session: &mut Session, sql: &Statements, read: &ReadAll, limit: us
     Ok(found)
 }
 
+/// Its tags may hold what COPY takes for the end of a name, and it is seldom read in large pages.
+fn is_query(filter: &Filter) -> bool {
+    matches!(filter.parts().0, Filter::Query(_))
+}
+
 /// The statement for a filter, and the names that are its fifth parameter, each once: a name that is wanted twice gives its
 /// events once.
 fn statement<'a>(sql: &'a Statements, filter: &'a Filter) -> (&'a sqlx::SqlStr, Option<Vec<&'a str>>) {
     match filter {
         Filter::EventTypes(wanted) => (&sql.read_event_types, Some(each_once(wanted))),
         Filter::Categories(wanted) => (&sql.read_categories, Some(each_once(wanted))),
+        Filter::Query(query) if !query.is_all() => (&sql.read_query, None),
         _ => (&sql.read_all, None),
     }
 }

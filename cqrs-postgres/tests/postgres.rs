@@ -17,5 +17,6 @@ mod postgres {
     mod role;
     mod stream_facts;
     mod subscription;
+    mod tags;
     mod tenants;
 }

@@ -13,6 +13,7 @@ use crate::connection::{WriteConnection, rollback};
 use crate::error::{Meaning, meaning};
 use crate::facts::{Facts, json, json_ids};
 use crate::insert::{Insert, NewRow, NotInserted};
+use crate::queries;
 use crate::row::existing;
 use crate::statements::{BEGIN, FIND};
 
@@ -39,11 +40,17 @@ impl GroupWriter for SqliteGroupWriter {
         let (mut connection, rows) = turn.run(begin).await.map_err(not_written)?;
         let Facts { last, heads, archived, existing } = Facts::read(&rows).map_err(not_written)?;
         let held = claims::read(&mut connection, &wanted.claims).await.map_err(not_written)?;
+        let mut facts = GroupFacts::new(heads, existing).archived(archived).with_claims(held);
+        if !wanted.queries.is_empty() {
+            let windows: Vec<_> =
+                wanted.queries.iter().map(|(query, after)| (*query, *after, GlobalPosition::MAX)).collect();
+            let found = queries::matching(&mut connection, &windows, 1).await.map_err(not_written)?;
+            let first =
+                windows.iter().zip(found).map(|((query, after, _), found)| (*query, *after, found.first().copied()));
+            facts = facts.with_queries(last.position, first);
+        }
         let group = group.send();
-        let decided = GroupFacts::new(heads, existing)
-            .archived(archived)
-            .with_claims(held)
-            .decide(group.iter().map(Queued::append));
+        let decided = facts.decide(group.iter().map(Queued::append));
         let recorded_at = Timestamp::now().max(last.recorded_at.plus_micros(1));
         let events = place(group, &decided, last.position, recorded_at);
         if events.is_empty() {

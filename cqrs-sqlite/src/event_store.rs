@@ -135,8 +135,13 @@ impl SqliteEventStore {
     }
 
     async fn read_page(&self, read: &ReadAll) -> Result<LogPage, sqlx::Error> {
-        let limit = read.limit.max(1);
         let (filter, skip_archived) = read.filter.parts();
+        if let Filter::Query(query) = filter
+            && !query.is_all()
+        {
+            return self.read_query(read, query).await;
+        }
+        let limit = read.limit.max(1);
         let (statement, wanted) = match filter {
             Filter::EventTypes(wanted) => (READ_EVENT_TYPES, Some(serde_json::to_string(wanted))),
             Filter::Categories(wanted) => (READ_CATEGORIES, Some(serde_json::to_string(wanted))),
@@ -248,6 +253,7 @@ impl EventStore for SqliteEventStore {
     }
 
     async fn read_all(&self, read: ReadAll) -> Result<LogPage, StoreError> {
+        read.filter.check()?;
         self.read_page(&read).await.map_err(store_error)
     }
 

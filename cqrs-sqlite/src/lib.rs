@@ -34,6 +34,8 @@ mod insert;
 mod lease;
 mod migrate;
 mod options;
+mod queries;
+mod read_query;
 mod row;
 mod snapshot_store;
 mod statements;

@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0003_stream_facts.sql"),
     include_str!("../migrations/0005_leases.sql"),
     include_str!("../migrations/0006_dead_letters.sql"),
+    include_str!("../migrations/0007_event_tags.sql"),
 ];
 
 /// Marks the file as an event store: `cqrs` in ASCII, see <https://www.sqlite.org/pragma.html#pragma_application_id>.

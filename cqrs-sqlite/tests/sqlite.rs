@@ -14,4 +14,5 @@ mod sqlite {
     mod reading;
     mod stream_facts;
     mod subscription;
+    mod tags;
 }

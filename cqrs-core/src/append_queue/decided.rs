@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::Outcome;
 use crate::claim::{ClaimChange, ClaimChanges, ClaimKey};
-use crate::event_store::{Append, AppendError, Appended, Condition, Decision, Existing, Facts, decide};
+use crate::event_store::{
+    Append, AppendError, Appended, Condition, Decision, EventQuery, Existing, Facts, QueryIndex, decide,
+};
 use crate::failure::Failure;
 use crate::id::EventId;
 use crate::name::StreamName;
@@ -20,6 +22,8 @@ pub struct Wanted<'a> {
     pub ids: Vec<EventId>,
     /// The unique keys that it takes, releases or has conditions on, each once.
     pub claims: Vec<&'a ClaimKey>,
+    /// The queries that must match nothing after a position.
+    pub queries: Vec<(&'a EventQuery, GlobalPosition)>,
 }
 
 impl<'a> Wanted<'a> {
@@ -32,6 +36,7 @@ impl<'a> Wanted<'a> {
                 match condition {
                     Condition::Stream { stream, .. } => wanted.streams.push(stream),
                     Condition::Unclaimed { key } => wanted.claims.push(key),
+                    Condition::NoneMatching { query, after } => wanted.queries.push((query, *after)),
                 }
             }
             wanted.claims.extend(append.events.iter().flat_map(|event| event.claims.keys()));
@@ -55,6 +60,19 @@ pub struct GroupFacts {
     claims: HashMap<ClaimKey, StreamName>,
     /// By the events of the group; the first of them has position 1.
     changes: ClaimChanges,
+    /// Only where something must match nothing.
+    queries: Option<QueryFacts>,
+}
+
+/// What matches the queries of a group.
+#[derive(Debug, Clone)]
+struct QueryFacts {
+    /// The newest event of the log: those of the group follow it.
+    head: GlobalPosition,
+    /// In the log.
+    first: HashMap<EventQuery, HashMap<GlobalPosition, Option<GlobalPosition>>>,
+    /// The events of the group.
+    group: QueryIndex,
 }
 
 impl GroupFacts {
@@ -71,6 +89,22 @@ impl GroupFacts {
     #[must_use]
     pub fn with_claims(mut self, claims: impl IntoIterator<Item = (ClaimKey, StreamName)>) -> Self {
         self.claims.extend(claims);
+        self
+    }
+
+    /// The same facts, with the newest position of the log and, for each of the wanted [queries](Wanted::queries), the first
+    /// event that matches it after its position. What was not looked up counts as matched.
+    #[must_use]
+    pub fn with_queries<'a>(
+        mut self,
+        head: GlobalPosition,
+        first: impl IntoIterator<Item = (&'a EventQuery, GlobalPosition, Option<GlobalPosition>)>,
+    ) -> Self {
+        let mut queries = QueryFacts { head, first: HashMap::new(), group: QueryIndex::default() };
+        for (query, after, found) in first {
+            queries.first.entry(query.clone()).or_default().insert(after, found);
+        }
+        self.queries = Some(queries);
         self
     }
 
@@ -118,6 +152,9 @@ impl GroupFacts {
             // Decided: no other stream holds what it takes.
             let _ = self.changes.add(&event.stream, &event.claims, position, logged);
             self.existing.insert(event.id, existing);
+            if let Some(queries) = &mut self.queries {
+                queries.group.add(&event.event_type, &event.metadata.tags);
+            }
         }
     }
 
@@ -144,6 +181,19 @@ impl Facts for GroupFacts {
 
     fn claim(&self, key: &ClaimKey) -> Option<StreamName> {
         self.changes.holder(key, |key| self.claims.get(key).cloned())
+    }
+
+    fn first_matching(&self, query: &EventQuery, after: GlobalPosition) -> Option<GlobalPosition> {
+        let known = self.queries.as_ref().and_then(|queries| Some((queries, queries.first.get(query)?.get(&after)?)));
+        let Some((queries, in_log)) = known else {
+            return Some(after.next());
+        };
+        in_log.or_else(|| {
+            // The first event of the group lies right after the newest one of the log.
+            let from = usize::try_from(after.get().saturating_sub(queries.head.get())).unwrap_or(usize::MAX);
+            let found = queries.group.matching(query, from).next();
+            found.map(|number| GlobalPosition::new(queries.head.get() + 1 + number as u64))
+        })
     }
 
     fn is_archived(&self, stream: &StreamName) -> bool {

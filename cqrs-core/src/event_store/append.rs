@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::error::{AppendError, InvalidAppend};
 use super::limits::Limits;
+use super::query::EventQuery;
 use crate::claim::{ClaimChanges, ClaimKey, Claims};
 use crate::codec::{CodecError, Payload};
 use crate::event::DomainEvent;
@@ -154,6 +155,13 @@ pub enum Condition {
         /// The key.
         key: ClaimKey,
     },
+    /// No event that matches a query lies after a position, archived streams included.
+    NoneMatching {
+        /// The query.
+        query: EventQuery,
+        /// The position up to which matching events are known; [`GlobalPosition::START`] when there must be none at all.
+        after: GlobalPosition,
+    },
 }
 
 /// Events that are written together or not at all, to one stream or several, on conditions.
@@ -188,6 +196,43 @@ impl Append {
         self
     }
 
+    /// The same append, on the condition that no event after `after` matches `query`: what a decision rests on is as it was
+    /// found, also when nothing was found. Events of appends that touch no such events are never in the way.
+    ///
+    /// `after` is how far the log was read: [`LogPage::scanned_to`](crate::LogPage::scanned_to) of the last page, and not the
+    /// position of the last event that matched. The append's own events may match.
+    ///
+    /// ```
+    /// # use cqrs_core::{EventType, InvalidName, Metadata, NewEvent, Payload, StreamName};
+    /// use cqrs_core::in_memory::InMemoryEventStore;
+    /// use cqrs_core::{Append, AppendError, EventQuery, EventStore, Filter, GlobalPosition, QueryItem, ReadAll};
+    ///
+    /// # fn seat_taken() -> Result<NewEvent, InvalidName> {
+    /// #     let mut metadata = Metadata::default();
+    /// #     metadata.tags.push("seat:7".to_owned());
+    /// #     let event_type = EventType::new("seat.taken.v1")?;
+    /// #     Ok(NewEvent::raw(StreamName::new("hall-1")?, event_type, Payload::from_bytes("{}")).with_metadata(metadata))
+    /// # }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = InMemoryEventStore::new();
+    /// let seat = EventQuery::from(QueryItem::new().tag("seat:7"));
+    /// let page = store.read_all(ReadAll::after(GlobalPosition::START).filter(Filter::Query(seat.clone()))).await?;
+    /// assert!(page.events.is_empty());
+    ///
+    /// let take = || Ok::<_, InvalidName>(Append::new(vec![seat_taken()?]).expect_none_matching(seat.clone(), page.scanned_to));
+    /// store.append(take()?).await?;
+    /// let refused = store.append(take()?).await;
+    /// assert!(matches!(refused, Err(AppendError::Matched { position, .. }) if position.get() == 1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn expect_none_matching(mut self, query: EventQuery, after: GlobalPosition) -> Self {
+        self.conditions.push(Condition::NoneMatching { query, after });
+        self
+    }
+
     /// The ids of the events, in order.
     #[must_use]
     pub fn event_ids(&self) -> Vec<EventId> {
@@ -201,7 +246,7 @@ impl Append {
             .iter()
             .find_map(|condition| match condition {
                 Condition::Stream { stream: of, expected } if of == stream => Some(*expected),
-                Condition::Stream { .. } | Condition::Unclaimed { .. } => None,
+                Condition::Stream { .. } | Condition::Unclaimed { .. } | Condition::NoneMatching { .. } => None,
             })
             .unwrap_or(ExpectedVersion::Any)
     }
@@ -226,10 +271,12 @@ impl Append {
         }
         let mut streams = HashSet::with_capacity(self.conditions.len());
         for condition in &self.conditions {
-            if let Condition::Stream { stream, .. } = condition
-                && !streams.insert(stream)
-            {
-                return Err(InvalidAppend::RepeatedCondition { stream: stream.clone() });
+            match condition {
+                Condition::Stream { stream, .. } if !streams.insert(stream) => {
+                    return Err(InvalidAppend::RepeatedCondition { stream: stream.clone() });
+                }
+                Condition::NoneMatching { query, .. } => query.check()?,
+                Condition::Stream { .. } | Condition::Unclaimed { .. } => {}
             }
         }
         self.check_claims()

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::append::{Append, Appended, Condition, NewEvent};
 use super::error::AppendError;
+use super::query::EventQuery;
 use crate::claim::{ClaimChanges, ClaimKey};
 use crate::codec::Payload;
 use crate::id::EventId;
@@ -19,6 +20,8 @@ pub trait Facts {
     fn existing(&self, id: EventId) -> Option<Existing>;
     /// The stream that holds a unique key.
     fn claim(&self, key: &ClaimKey) -> Option<StreamName>;
+    /// The position of the first event after `after` that matches a query.
+    fn first_matching(&self, query: &EventQuery, after: GlobalPosition) -> Option<GlobalPosition>;
     /// Whether a stream is archived.
     fn is_archived(&self, stream: &StreamName) -> bool;
 }
@@ -129,6 +132,10 @@ fn conflict(append: &Append, facts: &impl Facts) -> Option<AppendError> {
         }
         Condition::Unclaimed { key } => {
             facts.claim(key).map(|holder| AppendError::Claimed { key: key.clone(), holder })
+        }
+        Condition::NoneMatching { query, after } => {
+            let matched = facts.first_matching(query, *after);
+            matched.map(|position| AppendError::Matched { query: query.clone(), position })
         }
     })
 }

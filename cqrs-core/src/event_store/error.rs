@@ -1,10 +1,11 @@
 //! What a caller of the event store has to decide on.
 
+use super::query::{EventQuery, InvalidQuery};
 use crate::claim::ClaimKey;
 use crate::failure::Failure;
 use crate::id::EventId;
 use crate::name::StreamName;
-use crate::stream::{ExpectedVersion, Version};
+use crate::stream::{ExpectedVersion, GlobalPosition, Version};
 
 /// Why an append wrote nothing, or why it is not known whether it did.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -28,6 +29,15 @@ pub enum AppendError {
         key: ClaimKey,
         /// The stream that holds it.
         holder: StreamName,
+    },
+    /// An event matches a query of which the append expects [nothing new](super::Condition::NoneMatching). Nothing was
+    /// written: read again and decide again.
+    #[error("the event at position {position} matches what was to have no new events")]
+    Matched {
+        /// The query.
+        query: EventQuery,
+        /// The position of the first such event.
+        position: GlobalPosition,
     },
     /// An event id is in the log already, but as another event or elsewhere. Nothing was written.
     #[error("event id {id} is in use: version {version} of {stream}")]
@@ -100,6 +110,9 @@ pub enum InvalidAppend {
         /// The streams, in the order of the events.
         streams: [StreamName; 2],
     },
+    /// A condition has a query that no store can answer.
+    #[error("invalid query")]
+    Query(#[from] InvalidQuery),
     /// An event is too large.
     #[error("event {id} has {bytes} bytes, {limit} at most")]
     TooLarge {
@@ -152,6 +165,12 @@ pub enum StoreError {
         /// The token that was offered.
         offered: u64,
     },
+}
+
+impl From<InvalidQuery> for StoreError {
+    fn from(error: InvalidQuery) -> Self {
+        Self::Permanent(Failure::new(error))
+    }
 }
 
 impl StoreError {

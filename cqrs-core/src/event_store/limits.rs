@@ -2,6 +2,7 @@
 
 use super::append::NewEvent;
 use super::error::InvalidAppend;
+use super::query::{TAGS, refuse_tag};
 use crate::claim::ClaimKey;
 use crate::codec::Payload;
 use crate::id::EventId;
@@ -39,7 +40,7 @@ impl Limits {
         if has_nul(event) {
             return Err(InvalidAppend::Metadata { id: event.id, reason: "it holds a NUL character" });
         }
-        Ok(())
+        check_tags(&event.metadata.tags).map_err(|reason| InvalidAppend::Metadata { id: event.id, reason })
     }
 
     /// Checks an event that was recorded elsewhere, and gives its metadata.
@@ -63,6 +64,15 @@ impl Limits {
             return Err(refuse("it is not JSON"));
         }
         scan(document.as_bytes(), self.depth.min(127)).map_err(refuse)
+    }
+}
+
+/// What was recorded elsewhere may have other tags: no query can ask for them.
+fn check_tags(tags: &[String]) -> Result<(), &'static str> {
+    match tags.iter().find_map(|tag| refuse_tag(tag)) {
+        Some(_) => Err("a tag is empty or has more than 255 bytes"),
+        None if tags.len() > TAGS => Err("it has more than 100 tags"),
+        None => Ok(()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What can be read from the log, page by page.
 
+use super::query::{EventQuery, InvalidQuery};
 use crate::id::{EventId, StoreId};
 use crate::name::{Category, EventType, StreamName};
 use crate::recorded_event::RecordedEvent;
@@ -122,6 +123,8 @@ pub enum Filter {
     Categories(Vec<Category>),
     /// Those of these types.
     EventTypes(Vec<EventType>),
+    /// Those that match a query by type and tag.
+    Query(EventQuery),
     /// Those that the filter within wants, without those of streams that are archived when the page is read. What a reader
     /// misses that way is said [there](crate::StreamFactsStore#what-a-reader-that-skips-sees).
     SkipArchived(Box<Filter>),
@@ -154,6 +157,18 @@ impl Filter {
             Self::SkipArchived(filter) => filter.matches(event),
             Self::Categories(wanted) => wanted.iter().any(|one| one.as_str() == event.stream.category()),
             Self::EventTypes(wanted) => wanted.contains(&event.event_type),
+            Self::Query(query) => query.matches_recorded(event),
+        }
+    }
+
+    /// Checks what can be checked without the log. Every store does so before it reads.
+    ///
+    /// # Errors
+    /// [`InvalidQuery`] says which rule a query breaks.
+    pub fn check(&self) -> Result<(), InvalidQuery> {
+        match self.parts().0 {
+            Self::Query(query) => query.check(),
+            _ => Ok(()),
         }
     }
 }

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use super::{InMemorySnapshotStore, lock};
 use crate::claim::{ClaimChange, ClaimChanges, ClaimKey};
 use crate::event_store::{
-    Append, AppendError, Appended, Decision, Direction, EventStore, Existing, Facts, Filter, Head, Limits, ListStreams,
-    LogPage, ReadAll, ReadStream, StoreError, StreamHead, StreamList, StreamPage, decide,
+    Append, AppendError, Appended, Decision, Direction, EventQuery, EventStore, Existing, Facts, Filter, Head, Limits,
+    ListStreams, LogPage, QueryIndex, ReadAll, ReadStream, StoreError, StreamHead, StreamList, StreamPage, decide,
 };
 use crate::id::{EventId, StoreId};
 use crate::import::{ImportError, ImportEvents, ImportFacts, Imported, check_import, claimed_keys};
@@ -41,6 +41,8 @@ struct Log {
     streams: BTreeMap<StreamName, Vec<usize>>,
     ids: HashMap<EventId, usize>,
     claims: HashMap<ClaimKey, StreamName>,
+    /// Of all events, by their indexes.
+    queries: QueryIndex,
     /// Only of streams of which something is known.
     facts: BTreeMap<StreamName, StreamFacts>,
 }
@@ -62,6 +64,7 @@ impl InMemoryEventStore {
                 streams: BTreeMap::new(),
                 ids: HashMap::new(),
                 claims: HashMap::new(),
+                queries: QueryIndex::default(),
                 facts: BTreeMap::new(),
             })),
             newest: Hint::new(),
@@ -100,6 +103,11 @@ impl Facts for Log {
         self.claims.get(key).cloned()
     }
 
+    fn first_matching(&self, query: &EventQuery, after: GlobalPosition) -> Option<GlobalPosition> {
+        let index = self.queries.matching(query, self.index_after(after)).next()?;
+        self.events.get(index).map(|event| event.position)
+    }
+
     fn is_archived(&self, stream: &StreamName) -> bool {
         self.facts_of(stream).archived.is_some()
     }
@@ -108,6 +116,10 @@ impl Facts for Log {
 impl Log {
     fn newest(&self) -> GlobalPosition {
         self.events.last().map_or(GlobalPosition::START, |event| event.position)
+    }
+
+    fn index_after(&self, position: GlobalPosition) -> usize {
+        self.events.partition_point(|event| event.position <= position)
     }
 
     fn facts_of(&self, stream: &StreamName) -> StreamFacts {
@@ -139,6 +151,7 @@ impl Log {
             let index = self.events.len();
             self.ids.insert(event.id, index);
             self.streams.entry(event.stream.clone()).or_default().push(index);
+            self.queries.add(&event.event_type, &event.tags().unwrap_or_default());
             self.events.push(event);
         }
     }
@@ -212,16 +225,20 @@ impl EventStore for InMemoryEventStore {
     }
 
     async fn read_all(&self, read: ReadAll) -> Result<LogPage, StoreError> {
+        read.filter.check()?;
         let log = lock(&self.log);
         let end = read.until.min(log.newest());
         let start = read.after.min(end);
-        let index = |position| log.events.partition_point(|event| event.position <= position);
-        let window = &log.events[index(start)..index(end)];
+        let window = log.index_after(start)..log.index_after(end);
         let limit = read.limit.max(1);
         let (filter, skip_archived) = read.filter.parts();
-        let wanted =
-            |event: &&RecordedEvent| filter.matches(event) && !(skip_archived && log.is_archived(&event.stream));
-        let events: Vec<_> = window.iter().filter(wanted).take(limit).cloned().collect();
+        let matching: Box<dyn Iterator<Item = usize>> = match filter {
+            Filter::Query(query) => Box::new(log.queries.matching(query, window.start)),
+            filter => Box::new(window.clone().filter(|&index| filter.matches(&log.events[index]))),
+        };
+        let within = matching.take_while(|&index| index < window.end).map(|index| &log.events[index]);
+        let wanted = |event: &&RecordedEvent| !(skip_archived && log.is_archived(&event.stream));
+        let events: Vec<_> = within.filter(wanted).take(limit).cloned().collect();
         let scanned_to = match events.last() {
             Some(last) if events.len() == limit => last.position,
             _ => end.max(read.after),

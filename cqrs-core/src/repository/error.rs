@@ -2,12 +2,12 @@
 
 use crate::claim::ClaimKey;
 use crate::codec::CodecError;
-use crate::event_store::{AppendError, StoreError};
+use crate::event_store::{AppendError, EventQuery, StoreError};
 use crate::failure::Failure;
 use crate::id::EventId;
 use crate::name::{EventType, InvalidName, StreamName};
 use crate::recorded_event::UndecodableEvent;
-use crate::stream::{ExpectedVersion, Version};
+use crate::stream::{ExpectedVersion, GlobalPosition, Version};
 use crate::stream_facts::StreamFactsError;
 
 /// Why a command was not carried out.
@@ -26,6 +26,14 @@ pub enum ExecuteError<E: std::error::Error + Send + Sync + 'static> {
         expected: ExpectedVersion,
         /// Its newest version.
         actual: Option<Version>,
+    },
+    /// Others were faster each time: an event that the decision rests on was appended meanwhile. Nothing was written.
+    #[error("the event at position {position} changes what the decision rests on")]
+    Matched {
+        /// What the decision rests on.
+        query: EventQuery,
+        /// The position of the first new event.
+        position: GlobalPosition,
     },
     /// A unique key that the command's events take is held by another aggregate. Nothing was written, and the command is
     /// not tried again: it is for the caller to ask for another key.
@@ -62,6 +70,7 @@ impl<E: std::error::Error + Send + Sync + 'static> From<AppendError> for Execute
     fn from(error: AppendError) -> Self {
         match error {
             AppendError::Conflict { stream, expected, actual } => Self::Conflict { stream, expected, actual },
+            AppendError::Matched { query, position } => Self::Matched { query, position },
             AppendError::Claimed { key, holder } => Self::Claimed { key, holder },
             AppendError::Archived { stream } => Self::Archived { stream },
             AppendError::Unknown { event_ids, .. } => Self::Unknown { event_ids },

@@ -151,6 +151,23 @@ macro_rules! event_store_contract {
                 a_reader_of_pages_skips_nothing_while_others_write
                 a_subscription_skips_nothing_while_others_write
                 a_reader_never_sees_part_of_an_append;
+            [event_store::query_conditions]:
+                an_empty_result_guards
+                what_was_known_is_no_conflict
+                the_first_new_event_that_matches_is_named
+                a_condition_without_a_position_forbids_any_event
+                types_without_tags_are_a_condition
+                a_type_and_a_tag_are_a_condition_together
+                everything_is_a_condition
+                any_item_of_a_query_is_in_the_way
+                conditions_of_every_kind_hold_together
+                an_append_is_repeated_though_its_own_events_match
+                archived_streams_are_in_the_way_too
+                appends_in_one_group_are_in_each_others_way_in_order
+                tags_that_do_not_overlap_never_conflict
+                of_parallel_appends_on_one_condition_one_is_written
+                writers_that_read_again_all_get_through
+                a_condition_that_no_event_can_meet_is_malformed;
             [event_store::reading_all]:
                 what_a_filter_names_twice_is_given_once
                 an_empty_log_has_an_empty_page
@@ -168,6 +185,18 @@ macro_rules! event_store_contract {
                 reading_ahead_gives_what_is_appended_meanwhile_once_and_in_order
                 pages_of_any_size_are_together_what_the_filter_picks_from_the_window
                 a_page_of_the_log_that_leaves_events_out_says_that_there_is_more;
+            [event_store::reading_queries]:
+                a_query_finds_events_of_any_of_its_types
+                a_query_finds_events_that_have_all_of_its_tags
+                a_query_finds_events_of_a_type_with_a_tag
+                what_several_items_match_is_found_once
+                a_query_without_items_is_every_event
+                a_query_is_read_page_by_page_within_its_window
+                a_query_passes_archived_streams_over_when_told_to
+                a_subscription_follows_a_query
+                a_tag_may_hold_anything_but_nul
+                a_query_that_no_event_can_match_is_refused
+                a_query_finds_what_looking_at_each_event_finds;
             [event_store::reading_streams]:
                 a_stream_that_does_not_exist_is_empty
                 a_stream_is_read_forward
@@ -504,7 +533,8 @@ macro_rules! import_contract {
                 claims_come_with_the_history
                 claims_go_through_json_lines_into_another_history
                 history_that_takes_what_another_stream_holds_is_refused
-                claims_that_are_none_are_refused;
+                claims_that_are_none_are_refused
+                tags_come_with_the_history;
         }
     };
 }

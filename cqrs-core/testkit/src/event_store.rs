@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use cqrs_core::{
-    Append, AppendError, Appended, EventStore, EventType, ExpectedVersion, GlobalPosition, NewEvent, Payload, ReadAll,
-    ReadStream, RecordedEvent, StreamName, StreamPage, Version,
+    Append, AppendError, Appended, EventStore, EventType, ExpectedVersion, GlobalPosition, Metadata, NewEvent, Payload,
+    ReadAll, ReadStream, RecordedEvent, StreamName, StreamPage, Version,
 };
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestRunner};
@@ -20,7 +20,9 @@ pub mod listing_streams;
 pub mod malformed;
 pub mod outcome;
 pub mod parallel;
+pub mod query_conditions;
 pub mod reading_all;
+pub mod reading_queries;
 pub mod reading_streams;
 pub mod repetition;
 pub mod truncating;
@@ -49,6 +51,13 @@ pub(crate) fn json(text: &str) -> Payload {
 
 pub(crate) fn event(to: &str) -> NewEvent {
     NewEvent::raw(stream(to), event_type("account.deposited.v1"), json(r#"{"amount":100}"#))
+}
+
+/// An event with these tags.
+pub(crate) fn tagged(to: &str, what: &str, tags: &[&str]) -> NewEvent {
+    let mut metadata = Metadata::default();
+    metadata.tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+    NewEvent::raw(stream(to), event_type(what), json("{}")).with_metadata(metadata)
 }
 
 /// Events that differ by a number in their payload.

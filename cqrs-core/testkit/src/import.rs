@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use cqrs_core::in_memory::InMemoryEventStore;
 use cqrs_core::{
-    Append, AppendError, ClaimKey, EventId, EventStore, EventType, GlobalPosition, ImportError, ImportEvents, Imported,
-    NewEvent, Payload, ReadAll, RecordedEvent, StreamName, Timestamp, Version, read_json_lines, write_json_lines,
+    Append, AppendError, ClaimKey, EventId, EventQuery, EventStore, EventType, Filter, GlobalPosition, ImportError,
+    ImportEvents, Imported, NewEvent, Payload, QueryItem, ReadAll, RecordedEvent, StreamName, Timestamp, Version,
+    read_json_lines, write_json_lines,
 };
 
 /// A store that takes in history as well.
@@ -255,4 +256,25 @@ pub async fn claims_that_are_none_are_refused(store: Store) {
         let error = refuse(&store, vec![RecordedEvent { metadata, ..old(1) }]).await;
         assert!(matches!(error, ImportError::Invalid(_)), "{error:?}");
     }
+}
+
+pub async fn tags_come_with_the_history(store: Store) {
+    let tagged = |number, tags: &str| RecordedEvent {
+        metadata: Payload::from_bytes(format!(r#"{{ "tags" : {tags}, "actor":"import"}}"#)),
+        ..old(number)
+    };
+    // Tags that no query can ask for are kept as they are.
+    let odd = format!(r#"["", "course:c1", "{}"]"#, "x".repeat(300));
+    let events = [tagged(1, r#"["course:c1","course:c1","vip"]"#), tagged(2, "[]"), tagged(3, &odd)];
+    take_in(&store, &events).await;
+    assert_eq!(log(&store).await, events);
+    let course = || EventQuery::from(QueryItem::new().tag("course:c1"));
+    let read = ReadAll::after(GlobalPosition::START).filter(Filter::Query(course()));
+    let found = store.read_all(read).await.expect("the log can be read").events;
+    assert_eq!(found, [events[0].clone(), events[2].clone()]);
+    let event = NewEvent::raw(old(1).stream, old(1).event_type, old(1).payload);
+    let guarded = |after| Append::new(vec![event.clone()]).expect_none_matching(course(), GlobalPosition::new(after));
+    let refused = store.append(guarded(10)).await;
+    assert!(matches!(refused, Err(AppendError::Matched { position, .. }) if position.get() == 30), "{refused:?}");
+    store.append(guarded(30)).await.expect("nothing has come since");
 }

@@ -1,1 +1,1 @@
-select clock_timestamp(), set_config('cqrs.appending', '{schema}', true)
+select clock_timestamp(), set_config('cqrs.appending', '{schema} with tags', true)

@@ -2,9 +2,9 @@
 -- change as events say only. It uses the outbox as it likes.
 grant usage on schema {schema} to {role};
 grant select on {schema}.store, {schema}.stream_facts to {role};
-grant select, insert on {schema}.events to {role};
+grant select, insert on {schema}.events, {schema}.event_tags to {role};
 grant select, insert, update on {schema}.claims to {role};
-grant execute on function {schema}.append_events to {role};
+grant execute on function {schema}.append_tagged, {schema}.matching_events, {schema}.tags_of to {role};
 grant execute on function {schema}.lock_appends, {schema}.enqueue to {role};
 grant select, insert, update, delete on {schema}.snapshots, {schema}.checkpoints, {schema}.outbox, {schema}.outbox_lanes to {role};
 grant select, update on {schema}.outbox_relay to {role};

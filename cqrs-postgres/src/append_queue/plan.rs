@@ -6,8 +6,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use cqrs_core::append_queue::QueryIndex;
 use cqrs_core::{
-    Append, Appended, Condition, EventId, ExpectedVersion, GlobalPosition, StreamName, Timestamp, Version,
+    Append, Appended, Condition, EventId, EventQuery, ExpectedVersion, GlobalPosition, StreamName, Timestamp, Version,
 };
 
 /// A stream that a group writes to or expects something of.
@@ -31,9 +32,11 @@ pub(super) struct PlannedEvent {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(super) struct Plan<'a> {
     pub streams: Vec<PlannedStream>,
     pub events: Vec<PlannedEvent>,
+    /// Queries that nothing in the log matches after a position.
+    pub queries: Vec<(&'a EventQuery, GlobalPosition)>,
 }
 
 /// What the database answered.
@@ -45,20 +48,22 @@ pub(super) struct Written {
     pub heads: Vec<u64>,
 }
 
-impl Plan {
+impl<'a> Plan<'a> {
     /// `None` when not all of the appends can succeed, or an event id stands in two of them, or one of them has to do with
     /// claims, which have to be looked up.
-    pub fn of<'a>(appends: impl IntoIterator<Item = &'a Append>) -> Option<Self> {
+    pub fn of(appends: impl IntoIterator<Item = &'a Append> + Clone) -> Option<Self> {
         Self::when(appends, false)
     }
 
-    /// As [`of`](Self::of), for appends that were decided: their claims hold.
-    pub fn of_decided<'a>(appends: impl IntoIterator<Item = &'a Append>) -> Option<Self> {
+    /// As [`of`](Self::of), for appends that were decided: their claims hold, and nothing matches their queries.
+    pub fn of_decided(appends: impl IntoIterator<Item = &'a Append> + Clone) -> Option<Self> {
         Self::when(appends, true)
     }
 
-    fn when<'a>(appends: impl IntoIterator<Item = &'a Append>, claims_hold: bool) -> Option<Self> {
+    fn when(appends: impl IntoIterator<Item = &'a Append> + Clone, decided: bool) -> Option<Self> {
         let mut plan = Self::default();
+        // The events of the group, where one of its appends asks for them.
+        let mut group = (!decided && appends.clone().into_iter().any(has_query)).then(QueryIndex::default);
         let mut indexes: HashMap<&StreamName, usize> = HashMap::new();
         let mut ids: HashSet<EventId> = HashSet::new();
         for append in appends {
@@ -68,23 +73,32 @@ impl Plan {
                         let index = plan.stream(stream, &mut indexes);
                         plan.streams[index].expect(*expected)?;
                     }
-                    Condition::Unclaimed { .. } if claims_hold => {}
+                    Condition::Unclaimed { .. } | Condition::NoneMatching { .. } if decided => {}
+                    Condition::NoneMatching { query, after } => {
+                        if group.as_ref().is_some_and(|group| group.matching(query, 0).next().is_some()) {
+                            return None;
+                        }
+                        plan.queries.push((query, *after));
+                    }
                     _ => return None,
                 }
             }
             for event in &append.events {
-                if !ids.insert(event.id) || !(claims_hold || event.claims.is_empty()) {
+                if !ids.insert(event.id) || !(decided || event.claims.is_empty()) {
                     return None;
                 }
                 let stream = plan.stream(&event.stream, &mut indexes);
                 plan.streams[stream].events += 1;
                 plan.events.push(PlannedEvent { stream, offset: plan.streams[stream].events });
+                if let Some(group) = &mut group {
+                    group.add(&event.event_type, &event.metadata.tags);
+                }
             }
         }
         Some(plan)
     }
 
-    fn stream<'a>(&mut self, name: &'a StreamName, indexes: &mut HashMap<&'a StreamName, usize>) -> usize {
+    fn stream(&mut self, name: &'a StreamName, indexes: &mut HashMap<&'a StreamName, usize>) -> usize {
         *indexes.entry(name).or_insert_with(|| {
             self.streams.push(PlannedStream { name: name.clone(), lowest: 0, highest: i64::MAX as u64, events: 0 });
             self.streams.len() - 1
@@ -111,6 +125,10 @@ impl Plan {
     }
 }
 
+fn has_query(append: &Append) -> bool {
+    append.conditions.iter().any(|condition| matches!(condition, Condition::NoneMatching { .. }))
+}
+
 impl PlannedStream {
     /// Narrows the bounds to those heads for which the expectation holds after the events that are planned so far.
     fn expect(&mut self, expected: ExpectedVersion) -> Option<()> {
@@ -133,7 +151,7 @@ impl PlannedStream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cqrs_core::{ClaimKey, EventType, NewEvent, Payload};
+    use cqrs_core::{ClaimKey, EventType, NewEvent, Payload, QueryItem};
 
     fn append(stream: &str, events: usize, expected: ExpectedVersion) -> Append {
         let stream = StreamName::new(stream).unwrap();
@@ -189,6 +207,20 @@ mod tests {
             assert!(Plan::of([&one]).is_none());
             assert!(Plan::of_decided([&one]).is_some());
         }
+    }
+
+    #[test]
+    fn queries_are_planned_unless_an_earlier_append_of_the_group_matches() {
+        let tagged = |tag: &str| {
+            let mut append = append("a-1", 1, ExpectedVersion::Any);
+            append.events[0].metadata.tags = vec![tag.to_owned()];
+            append.expect_none_matching(QueryItem::new().tag(tag).into(), GlobalPosition::new(7))
+        };
+        let others = [tagged("a:1"), tagged("a:2")];
+        assert_eq!(Plan::of(&others).unwrap().queries.len(), 2);
+        let meeting = [tagged("a:1"), tagged("a:1")];
+        assert!(Plan::of(&meeting).is_none());
+        assert_eq!(Plan::of_decided(&meeting).unwrap().queries, [], "they were answered");
     }
 
     #[test]

@@ -11,6 +11,8 @@ use uuid::Uuid;
 use super::plan::Plan;
 use super::statement;
 use crate::claims;
+use crate::event_store::read_head;
+use crate::queries;
 use crate::row::{existing, to_version};
 use crate::settings::Settings;
 use crate::statements::Statements;
@@ -82,8 +84,15 @@ async fn read_facts(
         archived.extend(row.try_get::<bool, _>(1)?.then(|| stream.clone()));
     }
     let held = claims::read(&mut *connection, sql, wanted.claims).await?;
-    let existing = read_existing(connection, sql, &wanted.ids).await?;
-    Ok(GroupFacts::new(heads, existing).archived(archived).with_claims(held))
+    let existing = read_existing(&mut *connection, sql, &wanted.ids).await?;
+    let facts = GroupFacts::new(heads, existing).archived(archived).with_claims(held);
+    if wanted.queries.is_empty() {
+        return Ok(facts);
+    }
+    let head = read_head(&mut *connection, sql).await?.position;
+    let first = queries::first_matching(connection, sql, &wanted.queries).await?;
+    Ok(facts
+        .with_queries(head, wanted.queries.into_iter().zip(first).map(|((query, after), found)| (query, after, found))))
 }
 
 async fn read_existing(

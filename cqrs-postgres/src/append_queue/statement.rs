@@ -5,6 +5,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::plan::{Plan, Written};
+use crate::queries::Items;
 use crate::statements::Statements;
 use crate::value::PgTimestamp;
 
@@ -13,7 +14,7 @@ pub(super) async fn write<'a>(
     connection: &mut PgConnection,
     sql: &Statements,
     group: impl IntoIterator<Item = &'a EncodedAppend>,
-    plan: &Plan,
+    plan: &Plan<'_>,
 ) -> Result<Option<Written>, sqlx::Error> {
     let names: Vec<&str> = plan.streams.iter().map(|stream| stream.name.as_str()).collect();
     let lowest: Vec<i64> = plan.streams.iter().map(|stream| stream.lowest.cast_signed()).collect();
@@ -25,6 +26,7 @@ pub(super) async fn write<'a>(
     let mut occurred: Vec<Option<PgTimestamp>> = Vec::with_capacity(count);
     let mut payloads: Vec<&str> = Vec::with_capacity(count);
     let mut metadata: Vec<&str> = Vec::with_capacity(count);
+    let (mut tags, mut tagged): (Vec<&str>, Vec<i32>) = (Vec::new(), Vec::new());
     for append in group {
         for (event, encoded) in append.events() {
             ids.push(event.id.as_uuid());
@@ -33,11 +35,18 @@ pub(super) async fn write<'a>(
             occurred.push(event.occurred_at.map(PgTimestamp));
             payloads.push(event.payload.as_str());
             metadata.push(encoded.as_str());
+            let said = &event.metadata.tags;
+            let each_once = said.iter().enumerate().filter(|(index, tag)| !said[..*index].contains(tag));
+            for (_, tag) in each_once {
+                tags.push(tag);
+                tagged.push(ids.len() as i32);
+            }
         }
     }
     // At most 1,000 events a group, give or take one append: the numbers fit.
     let indexes: Vec<i32> = plan.events.iter().map(|event| event.stream as i32 + 1).collect();
     let offsets: Vec<i64> = plan.events.iter().map(|event| event.offset.cast_signed()).collect();
+    let items = Items::of(&plan.queries)?;
     let row = sql
         .query(&sql.append)
         .bind(names)
@@ -51,6 +60,10 @@ pub(super) async fn write<'a>(
         .bind(occurred)
         .bind(payloads)
         .bind(metadata)
+        .bind(tags)
+        .bind(tagged)
+        .bind(items.items)
+        .bind(items.afters)
         .fetch_one(connection)
         .await?;
     if !row.try_get::<bool, _>(0)? {

@@ -142,7 +142,7 @@ async fn write_planned(
     sql: &Statements,
     settings: &Settings,
     group: &[Queued],
-    plan: &Plan,
+    plan: &Plan<'_>,
 ) -> Result<Option<Written>, sqlx::Error> {
     if !settings.behind_pooler() {
         return statement::write(connection, sql, group.iter().map(Queued::encoded), plan).await;

@@ -2,9 +2,9 @@
 
 use cqrs_core::in_memory::InMemoryPublisher;
 use cqrs_core::{
-    Append, AppendError, Category, ClaimKey, EventStore, EventType, ExpectedVersion, Failure, Filter, GlobalPosition,
-    ListStreams, Message, NewEvent, PublishError, ReadAll, ReadStream, SnapshotQuery, SnapshotRetention, SnapshotStore,
-    StreamFactsChange, StreamFactsStore, StreamName, Timestamp, Version,
+    Append, AppendError, Category, ClaimKey, EventQuery, EventStore, EventType, ExpectedVersion, Failure, Filter,
+    GlobalPosition, ListStreams, Message, NewEvent, PublishError, QueryItem, ReadAll, ReadStream, SnapshotQuery,
+    SnapshotRetention, SnapshotStore, StreamFactsChange, StreamFactsStore, StreamName, Timestamp, Version,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
@@ -13,15 +13,19 @@ use super::outbox::{commit, message, text};
 
 const EVENTS: u64 = 100_000;
 
+fn tagged(tags: &[&str]) -> EventQuery {
+    tags.iter().fold(QueryItem::new(), |item, tag| item.tag(*tag)).into()
+}
+
 fn email(number: u64) -> ClaimKey {
     ClaimKey::new("email", number.to_string()).unwrap()
 }
 
 /// Half of the events in one stream, the others spread; one event in a thousand of a rare type and category, one in ten
-/// claims a key.
+/// claims a key. Two tags in three events of four: one that all of them have, one that few have.
 async fn fill(database: &Database) {
     let store = database.migrated().await;
-    for table in ["events", "claims"] {
+    for table in ["events", "claims", "event_tags"] {
         let sql = format!("alter table {{schema}}.{table} set (autovacuum_enabled = false)");
         database.execute(&sql).await.unwrap();
     }
@@ -32,6 +36,13 @@ async fn fill(database: &Database) {
             _ if number.is_multiple_of(10) => event("account-hot").claiming(email(number)),
             _ if number.is_multiple_of(2) => event("account-hot"),
             _ => event(&format!("account-{}", number % 5_000)),
+        };
+        let new = |number: u64| {
+            let mut event = new(number);
+            if !number.is_multiple_of(4) {
+                event.metadata.tags = vec!["bank:1".to_owned(), format!("branch:{}", number % 1_000)];
+            }
+            event
         };
         store.append(Append::new((start..start + 1_000).map(new).collect())).await.unwrap();
     }
@@ -79,7 +90,7 @@ async fn no_statement_scans_the_table_or_reads_more_than_it_gives() {
     let database = Database::new();
     fill(&database).await;
     know(&database).await;
-    let before = usage(&database, "'events', 'claims', 'stream_facts'").await;
+    let before = usage(&database, "'events', 'event_tags', 'claims', 'stream_facts'").await;
     let store = database.store().await;
     let hot = StreamName::new("account-hot").unwrap();
     let mut given = 0;
@@ -105,6 +116,11 @@ async fn no_statement_scans_the_table_or_reads_more_than_it_gives() {
         Filter::EventTypes(vec![rare, EventType::new("account.deposited.v1").unwrap()]),
         Filter::Categories(vec![Category::new("audit").unwrap()]),
         Filter::Categories(vec![Category::new("account").unwrap(), Category::new("none").unwrap()]),
+        Filter::Query(EventQuery::all()),
+        Filter::Query(tagged(&["bank:1"])),
+        Filter::Query(tagged(&["bank:1", "branch:7"])),
+        Filter::Query(tagged(&["branch:7"]).or(tagged(&["branch:9"]))),
+        Filter::Query(QueryItem::new().types([EventType::new("audit.kept.v1").unwrap()]).into()),
     ] {
         given += store.read_all(all(filter.clone())).await.unwrap().events.len();
         given += store.read_all(all(filter.skip_archived())).await.unwrap().events.len();
@@ -132,6 +148,15 @@ async fn no_statement_scans_the_table_or_reads_more_than_it_gives() {
     assert!(matches!(store.append(claimed.clone()).await, Err(AppendError::Claimed { .. })));
     let unclaimed = Append::new(vec![event("account-1")]).expect_unclaimed(email(30));
     assert!(matches!(store.append(unclaimed.clone()).await, Err(AppendError::Claimed { .. })));
+    let head = store.head().await.unwrap().position;
+    let everywhere = EventQuery::any_of((0..50).map(|number| QueryItem::new().tag(format!("branch:{number}"))));
+    let unseen = everywhere.clone().or(tagged(&["bank:1", "branch:7"])).or(tagged(&["bank:9", "branch:7"]));
+    store.append(Append::new(vec![event("account-1")]).expect_none_matching(unseen.clone(), head)).await.unwrap();
+    let never = tagged(&["bank:1", "branch:none"]);
+    let start = GlobalPosition::START;
+    store.append(Append::new(vec![event("account-1")]).expect_none_matching(never, start)).await.unwrap();
+    let matched = Append::new(vec![event("account-1")]).expect_none_matching(everywhere, start);
+    assert!(matches!(store.append(matched.clone()).await, Err(AppendError::Matched { .. })));
     let archived = Append::new(vec![event("audit-1")]);
     assert!(matches!(store.append(archived).await, Err(AppendError::Archived { .. })));
     store.restore(&rare).await.unwrap();
@@ -139,15 +164,16 @@ async fn no_statement_scans_the_table_or_reads_more_than_it_gives() {
     let mut connection = database.connection().await;
     let mut transaction = connection.begin().await.unwrap();
     store.append_in(&mut transaction, append).await.expect("a repetition");
-    for refused in [conflict, claimed, unclaimed] {
+    for refused in [conflict, claimed, unclaimed, matched] {
         assert!(store.append_in(&mut transaction, refused).await.is_err());
     }
-    store.append_in(&mut transaction, Append::new(vec![event("account-hot").claiming(email(2))])).await.unwrap();
+    let guarded = Append::new(vec![event("account-hot").claiming(email(2))]).expect_none_matching(unseen, head);
+    store.append_in(&mut transaction, guarded).await.unwrap();
     transaction.commit().await.unwrap();
     connection.close().await.unwrap();
     drop(store);
     let loaded = given as i64;
-    let after = usage(&database, "'events', 'claims', 'stream_facts'").await;
+    let after = usage(&database, "'events', 'event_tags', 'claims', 'stream_facts'").await;
     assert_eq!(after.sequential_scans, before.sequential_scans, "no sequential scan: {before:?}, {after:?}");
     let read = after.rows - before.rows;
     assert!(read < loaded * 4 + 500, "{read} rows were read to give {loaded}");

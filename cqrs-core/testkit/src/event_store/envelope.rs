@@ -110,7 +110,7 @@ fn full_metadata() -> Metadata {
         traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
         tracestate: Some("congo=t61rcWkgMzE,rojo=00f067aa0ba902b7".to_owned()),
     });
-    metadata.tags = vec!["vip".to_owned(), String::new(), "vip".to_owned(), "a,b".to_owned()];
+    metadata.tags = vec!["vip".to_owned(), "course:c1".to_owned(), "vip".to_owned(), "a,b".to_owned()];
     metadata.data_subjects = vec!["subject-2".to_owned(), "subject-1".to_owned()];
     metadata.key_id = Some("key-2024".to_owned());
     metadata.headers = [("Content-Type", "x"), ("content-type", ""), ("", "no name"), ("é \"q\"", "{\"a\":1}")]
