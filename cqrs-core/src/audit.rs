@@ -45,7 +45,10 @@ pub struct AuditEntry {
     /// On whose behalf.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
-    /// The command that was decided.
+    /// How the command is called that was decided, where a bus brought it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// Its id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command_id: Option<CommandId>,
     /// What caused the command.
@@ -83,6 +86,7 @@ impl AuditEntry {
             reason: metadata.reason,
             source: metadata.source,
             tenant: metadata.tenant,
+            command: metadata.command,
             command_id: metadata.command_id,
             causation_id: metadata.causation_id,
             correlation_id: metadata.correlation_id,
@@ -101,8 +105,8 @@ fn json<A: Serialize>(state: &A) -> Result<Value, LoadError> {
     serde_json::to_value(state).map_err(|error| LoadError::State(CodecError::Encode(Failure::new(error))))
 }
 
-/// One line: `2  2024-01-05T10:00:00Z  account.deposited.v1  by teller-7: salary  /balance 0 -> 2000000`. The recorded time
-/// follows the other one where they differ.
+/// One line: `2  2024-01-05T10:00:00Z  account.deposited.v1  Deposit  by teller-7: salary  /balance 0 -> 2000000`. The recorded
+/// time follows the other one where they differ, the command is told where a bus brought it.
 impl fmt::Display for AuditEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}  {}", self.version, self.happened_at())?;
@@ -110,6 +114,9 @@ impl fmt::Display for AuditEntry {
             write!(f, " (recorded {})", self.recorded_at)?;
         }
         write!(f, "  {}", self.event_type)?;
+        if let Some(command) = &self.command {
+            write!(f, "  {command}")?;
+        }
         if let Some(actor) = &self.actor {
             write!(f, "  by {actor}")?;
         }

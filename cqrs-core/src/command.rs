@@ -19,6 +19,9 @@ use crate::timestamp::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Context {
     command_id: Option<CommandId>,
+    /// Whether the id was drawn just now, so that no command can have been carried out under it.
+    drawn: bool,
+    command: Option<&'static str>,
     expected: Option<ExpectedVersion>,
     occurred_at: Option<Timestamp>,
     correlation_id: Option<CorrelationId>,
@@ -42,10 +45,29 @@ impl Context {
     }
 
     /// Makes the command repeatable: the same id again never writes twice, and is answered with what it wrote.
+    ///
+    /// A command that was rejected or had nothing to do has written nothing and is not remembered: under the same id it is
+    /// decided again, on the state as it is by then.
     #[must_use]
     pub fn command_id(mut self, id: CommandId) -> Self {
         self.command_id = Some(id);
+        self.drawn = false;
         self
+    }
+
+    /// For one of several commands that together carry out this one: the same context, under an id that
+    /// [derives](CommandId::part) from this one's and a name. This one is their cause, and they share its correlation. When it
+    /// is repeated, so are they, and what they wrote is not written twice.
+    ///
+    /// A context without an id is given a new one first, and cannot be repeated.
+    #[must_use]
+    pub fn part(&self, name: &str) -> Self {
+        let whole = self.own_command_id().unwrap_or_else(CommandId::new);
+        let mut part = self.clone().command_id(whole.part(name));
+        part.causation_id = Some(whole.into());
+        part.correlation_id = Some(self.correlation_id.unwrap_or_else(|| whole.into()));
+        part.expected = None;
+        part
     }
 
     /// The aggregate must be as expected: a conflict is then the caller's to solve and is not tried again.
@@ -146,9 +168,39 @@ impl Context {
         self
     }
 
-    /// The id that the caller gave, where it gave one.
+    /// The id under which the command may have been carried out before: the caller's, where it gave one.
     pub(crate) const fn given_command_id(&self) -> Option<CommandId> {
+        if self.drawn { None } else { self.command_id }
+    }
+
+    /// The id that it has, whoever gave it.
+    pub(crate) const fn own_command_id(&self) -> Option<CommandId> {
         self.command_id
+    }
+
+    /// Under an id that was drawn just now.
+    pub(crate) fn drawn_command_id(mut self, id: CommandId) -> Self {
+        self.command_id = Some(id);
+        self.drawn = true;
+        self
+    }
+
+    /// How the command is called.
+    pub(crate) fn named(mut self, command: &'static str) -> Self {
+        self.command = Some(command);
+        self
+    }
+
+    pub(crate) fn actor_name(&self) -> Option<&str> {
+        self.actor.as_deref()
+    }
+
+    pub(crate) fn tenant_name(&self) -> Option<&str> {
+        self.tenant.as_deref()
+    }
+
+    pub(crate) const fn correlation(&self) -> Option<CorrelationId> {
+        self.correlation_id
     }
 
     pub(crate) const fn expected_version(&self) -> Option<ExpectedVersion> {
@@ -164,6 +216,7 @@ impl Context {
         Metadata {
             append_id: None,
             command_id: Some(command),
+            command: self.command.map(str::to_owned),
             correlation_id: Some(self.correlation_id.unwrap_or_else(|| command.into())),
             causation_id: Some(self.causation_id.unwrap_or_else(|| command.into())),
             source: self.source.clone(),

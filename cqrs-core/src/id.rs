@@ -97,6 +97,17 @@ impl CommandId {
     }
 }
 
+impl CommandId {
+    /// The id of one of the commands that together carry out this one: the same for the same name, always. It keeps the time
+    /// prefix of this id, so that ids made together lie together.
+    #[must_use]
+    pub fn part(&self, name: &str) -> Self {
+        let millis = self.0.as_u64_pair().0 >> 16;
+        // Events derive from an id by four bytes: a part's name is never taken for one of them.
+        Self(derived(millis, &self.0, format!("part:{name}").as_bytes()))
+    }
+}
+
 impl EventId {
     /// The id of the `index`th event (from 0) that a command leads to. It keeps the time prefix of the command's id, so
     /// that ids made together lie together in an index, and hashes the rest: the same command has the same event ids.

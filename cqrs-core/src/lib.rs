@@ -2,7 +2,9 @@
 //!
 //! An event goes one way:
 //! command → [aggregate](Aggregate) → [repository](Repository) → [event store](EventStore) →
-//! [subscription](Subscription) → runner → projector → [read model](ReadModel) → [query](Documents).
+//! [subscription](Subscription) → runner → projector → [read model](ReadModel) → [query](Query).
+//!
+//! A [`CommandBus`] and a [`QueryBus`] bring commands and queries to their handlers, through [`middleware`].
 //!
 //! Messages for other systems go to a [publisher](Publisher).
 //!
@@ -15,10 +17,12 @@ pub mod append_queue;
 mod as_of;
 mod audit;
 mod backoff;
+mod bus_error;
 mod checkpoint_store;
 mod claim;
 mod codec;
 mod command;
+mod command_bus;
 mod dead_letter_store;
 mod event;
 mod event_store;
@@ -30,9 +34,11 @@ mod json_lines;
 mod lease;
 mod message;
 mod metadata;
+pub mod middleware;
 mod name;
 mod prepare;
 mod publisher;
+mod query;
 mod read_ahead;
 mod read_model;
 mod recorded_event;
@@ -52,10 +58,12 @@ pub use aggregate::{Aggregate, Apply, Handle, fold};
 pub use as_of::AsOf;
 pub use audit::{AuditEntry, AuditReport};
 pub use backoff::Backoff;
+pub use bus_error::BusError;
 pub use checkpoint_store::{Checkpoint, CheckpointStore, FencingToken, Generation};
 pub use claim::{ClaimChange, ClaimKey, Claims, InvalidClaim};
 pub use codec::{CodecError, Payload};
 pub use command::Context;
+pub use command_bus::{Command, CommandBus, CommandBusBuilder, InvalidBus, Operation};
 pub use cqrs_derive::{Aggregate, AggregateId, DomainEvent, EventSet};
 pub use dead_letter_store::{
     DeadLetter, DeadLetterCause, DeadLetterCount, DeadLetterEvent, DeadLetterFailure, DeadLetterId, DeadLetterOwner,
@@ -77,6 +85,7 @@ pub use metadata::{Metadata, TraceContext};
 pub use name::{Category, EventType, InvalidName, MemberId, MessageKey, ProjectionName, StreamName, Topic};
 pub use prepare::{Prepare, PreparedEventStore};
 pub use publisher::{PublishError, Publisher};
+pub use query::{Find, Query, QueryBus, QueryBusBuilder, QueryHandler};
 pub use read_ahead::ReadAhead;
 pub use read_model::{
     Batch, DocumentPage, DocumentWrite, Documents, InvalidPartitions, ListCursor, LiveGeneration, Partitions,

@@ -20,6 +20,9 @@ pub struct Metadata {
     /// The command that was decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command_id: Option<CommandId>,
+    /// How that command is called: `Withdraw`. Set by a [`CommandBus`](crate::CommandBus).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
     /// Ties together everything that one request led to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<CorrelationId>,

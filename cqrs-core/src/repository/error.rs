@@ -5,6 +5,7 @@ use crate::codec::CodecError;
 use crate::event_store::{AppendError, EventQuery, StoreError};
 use crate::failure::Failure;
 use crate::id::EventId;
+use crate::middleware::Refusal;
 use crate::name::{EventType, InvalidName, StreamName};
 use crate::recorded_event::UndecodableEvent;
 use crate::stream::{ExpectedVersion, GlobalPosition, Version};
@@ -51,11 +52,14 @@ pub enum ExecuteError<E: std::error::Error + Send + Sync + 'static> {
         /// The aggregate's stream.
         stream: StreamName,
     },
+    /// A [`CommandBus`](crate::CommandBus) refused the command before anything was loaded. Nothing was written.
+    #[error(transparent)]
+    Refused(Refusal),
     /// The append was sent, and no answer came. [`EventStore::outcome`](crate::EventStore::outcome) tells what became of
     /// it; so does the same command under the same command id.
     #[error("no answer came; the events may or may not have been written")]
     Unknown {
-        /// The ids of the events.
+        /// The ids of the events; where it was given up from outside, that of the first one.
         event_ids: Vec<EventId>,
     },
     /// The store cannot be reached or is overloaded. Certainly nothing was written: try again later.

@@ -1,5 +1,6 @@
 //! Commands: load, decide, append, and again when another writer was faster.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
@@ -60,13 +61,27 @@ impl<A: crate::Apply> Repository<A> {
         C: Send + Sync + 'static,
     {
         let stream = StreamName::of(A::CATEGORY, id).map_err(LoadError::from)?;
-        let command_id = context.given_command_id().unwrap_or_else(CommandId::new);
+        self.execute_on(&stream, Arc::new(command), context).await
+    }
+
+    /// The same for a command that may be needed again.
+    pub(crate) async fn execute_on<C>(
+        &self,
+        stream: &StreamName,
+        command: Arc<C>,
+        context: Context,
+    ) -> Result<Executed, ExecuteError<A::Error>>
+    where
+        A: Handle<C>,
+        C: Send + Sync + 'static,
+    {
+        let command_id = context.own_command_id().unwrap_or_else(CommandId::new);
         match &self.lines {
             Some(lines) => {
                 let decide = Box::new(move |state: &A| state.handle(&command));
-                self.execute_in_line(lines, &stream, decide, context, command_id).await
+                self.execute_in_line(lines, stream, decide, context, command_id).await
             }
-            None => self.execute_alone(&stream, &command, &context, command_id).await,
+            None => self.execute_alone(stream, &*command, &context, command_id).await,
         }
     }
 
@@ -182,23 +197,33 @@ impl<A: crate::Apply> Repository<A> {
             return Ok(None);
         };
         // In the log, where its events follow each other: the stream may have been truncated since.
-        let read = ReadAll::after(first.first_position.previous());
-        let page = self.store.read_all(read).await.map_err(LoadError::from)?;
-        let ours = |index: usize, event: &RecordedEvent| {
-            event.stream == *stream
-                && u32::try_from(index).is_ok_and(|index| EventId::derive(command, index) == event.id)
-        };
-        let written: Vec<_> = page.events.iter().enumerate().take_while(|(index, event)| ours(*index, event)).collect();
-        let Some((_, last)) = written.last() else {
-            return Err(used_elsewhere(first_id, page.events.first()));
-        };
-        Ok(Some(Executed {
-            stream: stream.clone(),
-            events: written.len(),
-            version: Some(last.version),
-            position: last.position,
-            repeated: true,
-        }))
+        let mut read = ReadAll::after(first.first_position.previous()).limit(32);
+        let mut executed: Option<Executed> = None;
+        loop {
+            // Large events come in several pages.
+            let page = self.store.read_all(read.clone()).await.map_err(LoadError::from)?;
+            for event in &page.events {
+                let events = executed.as_ref().map_or(0, |executed| executed.events);
+                let ours = event.stream == *stream
+                    && u32::try_from(events).is_ok_and(|index| EventId::derive(command, index) == event.id);
+                match executed {
+                    _ if ours => {}
+                    None => return Err(used_elsewhere(first_id, Some(event))),
+                    Some(_) => return Ok(executed),
+                }
+                executed = Some(Executed {
+                    stream: stream.clone(),
+                    events: events + 1,
+                    version: Some(event.version),
+                    position: event.position,
+                    repeated: true,
+                });
+            }
+            if !page.more {
+                return executed.map(Some).ok_or_else(|| used_elsewhere(first_id, None));
+            }
+            read.after = page.scanned_to;
+        }
     }
 }
 

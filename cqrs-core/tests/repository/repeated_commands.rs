@@ -94,6 +94,20 @@ async fn a_repeated_command_that_would_now_decide_otherwise_gets_the_first_answe
 }
 
 #[tokio::test]
+async fn a_repeated_command_that_wrote_many_events_gets_the_first_answer_with_all_of_them() {
+    for events in [31, 32, 33, 100] {
+        let counters = crate::repository::<Counter>(InMemoryEventStore::new());
+        let command = CommandId::new();
+        let first = counters.execute_with(&id(), FillUpTo(events), under(command)).await.unwrap();
+        assert_eq!(first.events, usize::try_from(events).unwrap());
+        // By now it would be rejected.
+        assert_repeats(&counters.execute_with(&id(), FillUpTo(events), under(command)).await.unwrap(), &first);
+        counters.execute(&id(), AddOnes(50)).await.unwrap();
+        assert_repeats(&counters.execute_with(&id(), FillUpTo(events), under(command)).await.unwrap(), &first);
+    }
+}
+
+#[tokio::test]
 async fn a_repeated_command_succeeds_though_the_callers_expectation_does_not_hold_any_more() {
     let counters = crate::repository::<Counter>(InMemoryEventStore::new());
     let context = || under(command()).expected(ExpectedVersion::NoStream);

@@ -21,7 +21,7 @@ fn keys() -> impl Strategy<Value = Vec<ClaimKey>> {
 
 fn metadata() -> impl Strategy<Value = Metadata> {
     let ids = (uuid(), uuid(), uuid(), uuid());
-    let texts = (text(), text(), text(), text(), text());
+    let texts = (text(), text(), text(), text(), text(), text());
     let trace = option::of((".*", text()));
     let many = (vec(".*", 0..3), vec(".*", 0..3), btree_map(".*", ".*", 0..4));
     let claims = (keys(), keys());
@@ -31,7 +31,7 @@ fn metadata() -> impl Strategy<Value = Metadata> {
         metadata.command_id = ids.1.map(CommandId::from_uuid);
         metadata.correlation_id = ids.2.map(CorrelationId::from_uuid);
         metadata.causation_id = ids.3.map(CausationId::from_uuid);
-        (metadata.source, metadata.actor, metadata.reason, metadata.tenant, metadata.key_id) = texts;
+        (metadata.command, metadata.source, metadata.actor, metadata.reason, metadata.tenant, metadata.key_id) = texts;
         metadata.trace = trace.map(|(traceparent, tracestate)| TraceContext { traceparent, tracestate });
         (metadata.tags, metadata.data_subjects, metadata.headers) = many;
         (metadata.claims.taken, metadata.claims.released) = claims;

@@ -1,6 +1,6 @@
 //! What can be asked of a bank account.
 
-use cqrs_core::Handle;
+use cqrs_core::{Command, Handle};
 
 use super::{Account, AccountError, AccountEvent, Status};
 
@@ -93,6 +93,26 @@ impl Handle<CarryForward> for Account {
         let currency = self.currency().map(str::to_owned);
         Ok(vec![AccountEvent::CarriedForward { balance: self.balance(), currency }])
     }
+}
+
+impl Command for Open {
+    type Aggregate = Account;
+}
+
+impl Command for Deposit {
+    type Aggregate = Account;
+}
+
+impl Command for Withdraw {
+    type Aggregate = Account;
+}
+
+impl Command for Close {
+    type Aggregate = Account;
+}
+
+impl Command for CarryForward {
+    type Aggregate = Account;
 }
 
 fn check_positive(amount: i64) -> Result<(), AccountError> {
