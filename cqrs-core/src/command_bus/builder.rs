@@ -115,7 +115,7 @@ async fn execute<C: Command>(repository: &Repository<C::Aggregate>, request: &Re
         ExecuteError::Transient(_) => Outcome::Transient,
         ExecuteError::Permanent(_) | ExecuteError::Refused(_) => Outcome::Permanent,
         ExecuteError::Domain(_) => Outcome::Rejected,
-        ExecuteError::Conflict { .. } => Outcome::Conflict,
+        ExecuteError::Conflict { .. } | ExecuteError::Matched { .. } => Outcome::Conflict,
         ExecuteError::Claimed { .. } => Outcome::Claimed,
         ExecuteError::Archived { .. } => Outcome::Archived,
     };
