@@ -23,7 +23,9 @@ mod claim;
 mod codec;
 mod command;
 mod command_bus;
+mod committed;
 mod dead_letter_store;
+mod decisions;
 mod event;
 mod event_store;
 mod failure;
@@ -64,11 +66,13 @@ pub use claim::{ClaimChange, ClaimKey, Claims, InvalidClaim};
 pub use codec::{CodecError, Payload};
 pub use command::Context;
 pub use command_bus::{Command, CommandBus, CommandBusBuilder, InvalidBus, Operation};
+pub use committed::Committed;
 pub use cqrs_derive::{Aggregate, AggregateId, DomainEvent, EventSet};
 pub use dead_letter_store::{
     DeadLetter, DeadLetterCause, DeadLetterCount, DeadLetterEvent, DeadLetterFailure, DeadLetterId, DeadLetterOwner,
     DeadLetterPage, DeadLetterState, DeadLetterStore, Discarded, ListDeadLetters, NewDeadLetter, ParkedDocuments,
 };
+pub use decisions::{DecisionModel, DecisionModels, Decisions, NewEvents};
 pub use event::{DomainEvent, EventSet, PersonalFields};
 pub use event_store::{
     Append, AppendError, Appended, Condition, Decision, Direction, EventQuery, EventStore, Existing, Facts, Filter,
@@ -93,8 +97,8 @@ pub use read_model::{
 };
 pub use recorded_event::{Recorded, RecordedEvent, UndecodableEvent};
 pub use repository::{
-    ExecuteError, Executed, LoadError, Loaded, Replay, Repository, SnapshotError, SnapshotPruning,
-    SnapshotPruningProgress, SnapshotRebuild, SnapshotRebuildProgress, Step, TruncateError,
+    Draft, ExecuteError, Executed, LoadError, Loaded, Member, Members, Replay, Repository, SnapshotError,
+    SnapshotPruning, SnapshotPruningProgress, SnapshotRebuild, SnapshotRebuildProgress, Step, Together, TruncateError,
 };
 pub use snapshot_policy::SnapshotPolicy;
 pub use snapshot_store::{PrunedSnapshots, Snapshot, SnapshotQuery, SnapshotRetention, SnapshotStore};

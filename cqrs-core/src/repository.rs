@@ -4,6 +4,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use tokio::sync::OnceCell;
+
 mod error;
 mod execute;
 mod fold;
@@ -11,6 +13,7 @@ mod line;
 mod load;
 mod replay;
 mod snapshots;
+mod together;
 mod truncate;
 
 pub use error::{ExecuteError, LoadError, TruncateError};
@@ -20,9 +23,11 @@ pub use replay::{Replay, Step};
 pub use snapshots::{
     SnapshotError, SnapshotPruning, SnapshotPruningProgress, SnapshotRebuild, SnapshotRebuildProgress,
 };
+pub use together::{Draft, Member, Members, Together};
 
 use crate::aggregate::Apply;
 use crate::event_store::EventStore;
+use crate::id::StoreId;
 use crate::snapshot_policy::SnapshotPolicy;
 use crate::snapshot_store::SnapshotStore;
 use line::Lines;
@@ -36,6 +41,8 @@ const KEPT: u32 = 10;
 /// A repository is cheap to clone; clones share everything.
 pub struct Repository<A: Apply> {
     store: Arc<dyn EventStore>,
+    /// Asked for once, when a command on several aggregates needs to know.
+    store_id: Arc<OnceCell<StoreId>>,
     snapshots: Option<Snapshots<A>>,
     snapshot_policy: SnapshotPolicy,
     snapshots_kept: u32,
@@ -50,6 +57,7 @@ impl<A: Apply> Repository<A> {
     pub fn new(store: impl EventStore) -> Self {
         Self {
             store: Arc::new(store),
+            store_id: Arc::default(),
             snapshots: None,
             snapshot_policy: A::SNAPSHOT,
             snapshots_kept: KEPT,
@@ -121,6 +129,7 @@ impl<A: Apply> Clone for Repository<A> {
     fn clone(&self) -> Self {
         Self {
             store: Arc::clone(&self.store),
+            store_id: Arc::clone(&self.store_id),
             snapshots: self.snapshots.clone(),
             snapshot_policy: self.snapshot_policy,
             snapshots_kept: self.snapshots_kept,

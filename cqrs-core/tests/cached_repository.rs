@@ -39,6 +39,8 @@ mod snapshot_rebuild;
 mod snapshots;
 #[path = "repository/tags.rs"]
 mod tags;
+#[path = "repository/together.rs"]
+mod together;
 #[path = "repository/truncated_meanwhile.rs"]
 mod truncated_meanwhile;
 #[path = "repository/truncating.rs"]

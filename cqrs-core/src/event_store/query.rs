@@ -134,6 +134,19 @@ impl EventQuery {
         self.is_all() || self.matches(&event.event_type, &event.tags().unwrap_or_default())
     }
 
+    /// The same query, where every type is meant only those that `E` understands: what cannot be decoded is no answer.
+    pub(crate) fn understood_by<E: EventSet>(mut self) -> Self {
+        if self.is_all() {
+            self.items.push(QueryItem::default());
+        }
+        for item in &mut self.items {
+            if item.types.is_empty() {
+                item.types = E::event_types();
+            }
+        }
+        self
+    }
+
     /// Checks what can be checked without the log. Every store does so before anything else.
     ///
     /// # Errors

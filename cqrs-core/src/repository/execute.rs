@@ -1,19 +1,18 @@
 //! Commands: load, decide, append, and again when another writer was faster.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use backon::ExponentialBackoff;
 
 use super::fold::{Fold, Last};
 use super::{ExecuteError, LoadError, Repository};
 use crate::aggregate::Handle;
 use crate::command::Context;
-use crate::event_store::{Append, AppendError, Appended, NewEvent, ReadAll};
+use crate::committed::{conflict_pauses, used_elsewhere, written_by};
+use crate::event_store::{Append, Appended, NewEvent};
 use crate::failure::Failure;
 use crate::id::{CommandId, EventId};
 use crate::name::StreamName;
-use crate::recorded_event::RecordedEvent;
 use crate::stream::{ExpectedVersion, GlobalPosition, Version};
 
 /// What a command led to.
@@ -120,12 +119,7 @@ impl<A: crate::Apply> Repository<A> {
 
     /// Pauses between attempts of a command that met a conflict.
     pub(super) fn pauses(&self) -> ExponentialBackoff {
-        ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(1))
-            .with_max_delay(Duration::from_millis(100))
-            .with_max_times(self.conflict_retries)
-            .with_jitter()
-            .build()
+        conflict_pauses(self.conflict_retries)
     }
 
     /// The outcome of a command that may have been carried out before: what refuses it, or leaves it nothing to do, may be
@@ -192,49 +186,21 @@ impl<A: crate::Apply> Repository<A> {
         stream: &StreamName,
         command: CommandId,
     ) -> Result<Option<Executed>, ExecuteError<A::Error>> {
-        let first_id = EventId::derive(command, 0);
-        let Some(first) = self.store.outcome(&[first_id]).await? else {
+        let written = written_by(&*self.store, command).await?;
+        if let Some(other) = written.iter().find(|event| event.stream != *stream) {
+            return Err(used_elsewhere(EventId::derive(command, 0), other));
+        }
+        let Some(last) = written.last() else {
             return Ok(None);
         };
-        // In the log, where its events follow each other: the stream may have been truncated since.
-        let mut read = ReadAll::after(first.first_position.previous()).limit(32);
-        let mut executed: Option<Executed> = None;
-        loop {
-            // Large events come in several pages.
-            let page = self.store.read_all(read.clone()).await.map_err(LoadError::from)?;
-            for event in &page.events {
-                let events = executed.as_ref().map_or(0, |executed| executed.events);
-                let ours = event.stream == *stream
-                    && u32::try_from(events).is_ok_and(|index| EventId::derive(command, index) == event.id);
-                match executed {
-                    _ if ours => {}
-                    None => return Err(used_elsewhere(first_id, Some(event))),
-                    Some(_) => return Ok(executed),
-                }
-                executed = Some(Executed {
-                    stream: stream.clone(),
-                    events: events + 1,
-                    version: Some(event.version),
-                    position: event.position,
-                    repeated: true,
-                });
-            }
-            if !page.more {
-                return executed.map(Some).ok_or_else(|| used_elsewhere(first_id, None));
-            }
-            read.after = page.scanned_to;
-        }
+        Ok(Some(Executed {
+            stream: stream.clone(),
+            events: written.len(),
+            version: Some(last.version),
+            position: last.position,
+            repeated: true,
+        }))
     }
-}
-
-/// The command id belongs to a command on another aggregate: says on which.
-fn used_elsewhere<E: std::error::Error + Send + Sync + 'static>(
-    id: EventId,
-    event: Option<&RecordedEvent>,
-) -> ExecuteError<E> {
-    let reused =
-        event.map(|event| AppendError::EventIdReused { id, stream: event.stream.clone(), version: event.version });
-    ExecuteError::Permanent(reused.map_or_else(|| Failure::new("the command id is in use"), Failure::new))
 }
 
 /// The events of a command, with ids that derive from its own.

@@ -66,6 +66,13 @@ impl<A: Apply> Lines<A> {
         })
     }
 
+    /// Drops the cached state of an aggregate.
+    pub fn forget(&self, stream: &StreamName) {
+        if let Some(line) = self.0.get(stream) {
+            line.take_state();
+        }
+    }
+
     /// The cached state of an aggregate, which may be past.
     pub fn cached(&self, stream: &StreamName) -> Option<Fold<A>> {
         self.0.get(stream).and_then(|line| line.lock().state.clone())

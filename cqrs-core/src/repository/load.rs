@@ -39,13 +39,17 @@ impl<A: Apply> Repository<A> {
     /// [`LoadError::Truncated`] when the stream is truncated and no event from there on restarts the state.
     pub async fn load(&self, id: &A::Id) -> Result<Option<Loaded<A>>, LoadError> {
         let stream = StreamName::of(A::CATEGORY, id)?;
-        if let Some(cached) = self.lines.as_ref().and_then(|lines| lines.cached(&stream))
-            && let Some(fold) = self.fold_on(&stream, cached).await?
+        Ok(loaded(self.current(&stream).await?, false))
+    }
+
+    /// The state now, from the cached one where there is one.
+    pub(super) async fn current(&self, stream: &StreamName) -> Result<Fold<A>, LoadError> {
+        if let Some(cached) = self.lines.as_ref().and_then(|lines| lines.cached(stream))
+            && let Some(fold) = self.fold_on(stream, cached).await?
         {
-            return Ok(loaded(fold, false));
+            return Ok(fold);
         }
-        let fold = self.fold(&stream, None).await?;
-        Ok(loaded(fold, false))
+        self.fold(stream, None).await
     }
 
     /// The aggregate as it was at a moment, the events at exactly that moment included; `None` when it had no event yet.
