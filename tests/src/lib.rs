@@ -8,6 +8,7 @@ pub struct Readme;
 pub mod cards;
 pub mod checker;
 pub mod cluster;
+pub mod conditions;
 pub mod database;
 pub mod journal;
 pub mod ledger;

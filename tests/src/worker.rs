@@ -17,12 +17,13 @@ use crate::server::signal;
 use crate::sink::Sink;
 use crate::wait::{AT_MOST, within};
 
+mod decider;
 mod projector;
 mod reader;
 mod stranger;
 mod writer;
 
-/// What a worker process does until its standard input ends (a reader: until it was given an event of category `end`).
+/// What a worker process does until its standard input ends (a decider: until all is written; a reader: until it was given an event of category `end`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Task {
     /// Appends of every kind by several callers at once.
@@ -35,6 +36,17 @@ pub enum Task {
         seed: u64,
         /// How many callers.
         callers: u64,
+    },
+    /// So many appends, each on the condition that nothing new matches what was read, and tried until it is written.
+    Decide {
+        /// The store.
+        store: Place,
+        /// Where the journal goes.
+        journal: PathBuf,
+        /// What it does follows from this number.
+        seed: u64,
+        /// How many appends.
+        batches: usize,
     },
     /// Pairs of one append, sent together, so that each needs the long transaction.
     WriteSlowly {
@@ -128,6 +140,9 @@ pub fn main() {
     match serde_json::from_str(&task).unwrap() {
         Task::Write { store, journal, seed, callers } => {
             runtime.block_on(writer::write(store, &journal, seed, callers));
+        }
+        Task::Decide { store, journal, seed, batches } => {
+            runtime.block_on(decider::decide(store, &journal, seed, batches));
         }
         Task::WriteSlowly { store, journal } => runtime.block_on(writer::write_slowly(store, &journal)),
         Task::Read { store, observation, pages } => runtime.block_on(reader::read(store, &observation, pages)),

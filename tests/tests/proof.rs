@@ -3,6 +3,7 @@
 
 mod proof {
     mod callers;
+    mod conditions;
     mod frozen;
     mod network;
     mod pooler;
