@@ -8,6 +8,7 @@ mod append;
 mod catchup;
 mod command;
 mod database;
+mod dcb;
 mod file;
 mod growth;
 mod hydrate;
@@ -35,6 +36,8 @@ struct Arguments {
 enum Bench {
     /// Appends by many callers at once, beside one plain insert per append.
     Append(append::Options),
+    /// Appends with tags, and on conditions over them, beside appends without; and the statement beside that from before tags.
+    Dcb(dcb::Options),
     /// Appends to a log that has grown long, beside an empty one.
     Growth(growth::Options),
     /// The whole way of a command through the repository, beside bare appends.
@@ -60,6 +63,7 @@ async fn main() -> Result<(), Error> {
     let report = report::Report::new(arguments.json);
     match arguments.bench {
         Bench::Append(options) => append::run(options, &report).await,
+        Bench::Dcb(options) => dcb::run(options, &report).await,
         Bench::Growth(options) => growth::run(options, &report).await,
         Bench::Command(options) => command::run(options, &report).await,
         Bench::Hot(options) => command::run_hot(options, &report).await,
