@@ -44,6 +44,7 @@ mod query;
 mod read_ahead;
 mod read_model;
 mod recorded_event;
+mod recorded_types;
 mod repository;
 mod snapshot_policy;
 mod snapshot_store;
@@ -96,6 +97,7 @@ pub use read_model::{
     ReadModel, ReadModelError, StoredDocument, Target, is_lookup, key_rule, lookup_key, lookup_name, partition_key,
 };
 pub use recorded_event::{Recorded, RecordedEvent, UndecodableEvent};
+pub use recorded_types::RecordedTypes;
 pub use repository::{
     Draft, ExecuteError, Executed, LoadError, Loaded, Member, Members, Replay, Repository, SnapshotError,
     SnapshotPruning, SnapshotPruningProgress, SnapshotRebuild, SnapshotRebuildProgress, Step, Together, TruncateError,

@@ -81,6 +81,16 @@ mod publisher {
     cqrs_testkit::publisher_contract!(broker);
 }
 
+mod recorded_types {
+    use super::{Arc, Fixture, InMemoryEventStore};
+
+    async fn typed() -> Fixture<dyn cqrs_testkit::TypedStore> {
+        Fixture::new(Arc::new(InMemoryEventStore::new()))
+    }
+
+    cqrs_testkit::recorded_types_contract!(typed);
+}
+
 mod import {
     use super::{Arc, Fixture, InMemoryEventStore};
 

@@ -25,6 +25,7 @@ mod outbox;
 mod queries;
 mod read_log;
 mod read_model;
+mod recorded_types;
 mod row;
 mod schema;
 mod session;

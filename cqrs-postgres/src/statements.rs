@@ -51,6 +51,7 @@ statements! {
     notify = "event_store/notify.sql",
     end_zombies = "event_store/end_zombies.sql",
     head = "event_store/head.sql",
+    recorded_types = "event_store/recorded_types.sql",
     read_stream_forward = "event_store/read_stream_forward.sql",
     read_stream_backward = "event_store/read_stream_backward.sql",
     read_all = "event_store/read_all.sql",

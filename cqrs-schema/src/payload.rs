@@ -39,34 +39,36 @@ pub(crate) fn payload_schemas<E: Serialize + JsonSchema>(
     Ok(PayloadSchemas { written, read })
 }
 
-/// The part of `whole` that is about `payload`, which is `value` without its tag.
+/// The part of `whole` that is about `payload`, which is `value` without its tags: one for each enum around it.
 fn content(whole: &Value, value: &Value, payload: &Value) -> Result<Value, String> {
-    if value == payload {
-        return Ok(whole.clone());
+    let (mut schema, mut value) = (whole, value);
+    while value != payload {
+        let tagged = match value {
+            // A variant without fields is recorded as an empty object.
+            Value::String(_) => return Ok(json!({ "type": "object" })),
+            Value::Object(fields) if fields.len() == 1 => fields.iter().next(),
+            _ => None,
+        };
+        let (tag, content) = tagged.ok_or("its JSON has no tag")?;
+        let reference = schema["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
+        schema = reference.and_then(|pointer| whole.pointer(pointer)).unwrap_or(schema);
+        let variants = schema["oneOf"].as_array().map_or(std::slice::from_ref(schema), Vec::as_slice);
+        let found = variants.iter().map(|variant| &variant["properties"][tag]).find(|content| !content.is_null());
+        schema = found.ok_or_else(|| format!("its JSON Schema has no variant {tag}"))?;
+        value = content;
     }
-    let tagged = match value {
-        // A variant without fields is recorded as an empty object.
-        Value::String(_) => return Ok(json!({ "type": "object" })),
-        Value::Object(fields) if fields.len() == 1 => fields.iter().next(),
-        _ => None,
-    };
-    let (tag, _) = tagged.filter(|(_, content)| *content == payload).ok_or("its JSON has no tag")?;
-    let variants = whole["oneOf"].as_array().map_or(std::slice::from_ref(whole), Vec::as_slice);
-    let found = variants.iter().map(|variant| &variant["properties"][tag]).find(|content| !content.is_null());
-    let mut content = found.ok_or_else(|| format!("its JSON Schema has no variant {tag}"))?.clone();
-    if let (Value::Object(content), Some(shared)) = (&mut content, whole.get("$defs"))
-        && mentions_definitions(&Value::Object(content.clone()))
+    let mut found = schema.clone();
+    if let (Value::Object(fields), Some(shared)) = (&mut found, whole.get("$defs"))
+        && (fields.contains_key("$ref") || fields.values().any(mentions_definitions))
     {
-        content.insert("$defs".to_owned(), shared.clone());
+        fields.insert("$defs".to_owned(), shared.clone());
     }
-    Ok(content)
+    Ok(found)
 }
 
 fn mentions_definitions(schema: &Value) -> bool {
     match schema {
-        Value::Object(fields) => {
-            fields.get("$ref").is_some_and(Value::is_string) || fields.values().any(mentions_definitions)
-        }
+        Value::Object(fields) => fields.iter().any(|(key, value)| key == "$ref" || mentions_definitions(value)),
         Value::Array(items) => items.iter().any(mentions_definitions),
         _ => false,
     }

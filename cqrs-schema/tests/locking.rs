@@ -256,12 +256,31 @@ fn a_lockfile_is_read_and_written_and_none_locks_nothing() {
 #[serde(rename_all_fields = "camelCase")]
 #[event(domain = "shop", retired("shop.merged.v1" = merged), dropped("shop.seen.v1"))]
 enum ShopEvent {
-    Ordered { lines: Vec<Line>, paid_by: Payment, ship_to: Option<Address>, notes: BTreeMap<String, Value>, tree: Tree },
+    Ordered {
+        lines: Vec<Line>,
+        paid_by: Payment,
+        ship_to: Option<Address>,
+        notes: BTreeMap<String, Value>,
+        tree: Tree,
+    },
     Priced(i64),
     Moved(Address),
-    Reviewed { stars: u8, by: (String, u8), at: f64 },
+    Reviewed {
+        stars: u8,
+        by: (String, u8),
+        at: f64,
+    },
     Closed,
     Emptied {},
+    #[event(nested)]
+    Delivery(DeliveryEvent),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, DomainEvent)]
+#[event(domain = "shop.delivery")]
+enum DeliveryEvent {
+    Sent { parcels: u16 },
+    Returned,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -315,6 +334,8 @@ fn shop() -> Schemas {
                 .sample(ShopEvent::Reviewed { stars: 5, by: ("Ann".to_owned(), 1), at: 0.5 })
                 .sample(ShopEvent::Closed)
                 .sample(ShopEvent::Emptied {})
+                .sample(ShopEvent::Delivery(DeliveryEvent::Sent { parcels: 2 }))
+                .sample(ShopEvent::Delivery(DeliveryEvent::Returned))
                 .recorded("shop.merged.v1", r#"{"price":7}"#)
                 .recorded("shop.seen.v1", r#"{"by":1}"#),
         )
@@ -330,6 +351,8 @@ fn every_kind_of_event_can_be_locked() {
     assert_eq!(lock.schema("shop.priced.v1"), Some(&json!({ "type": "integer", "format": "int64" })));
     assert_eq!(lock.schema("shop.closed.v1"), Some(&json!({ "type": "object" })));
     assert_eq!(lock.schema("card.issued.v1").unwrap()["required"], json!(["number"]));
+    assert_eq!(lock.schema("shop.delivery.sent.v1").unwrap()["required"], json!(["parcels"]));
+    assert_eq!(lock.schema("shop.delivery.returned.v1"), Some(&json!({ "type": "object" })));
     assert_eq!(lock.schema("shop.merged.v1"), None);
     let ordered = lock.schema("shop.ordered.v1").unwrap();
     assert_eq!(ordered["properties"]["paidBy"]["oneOf"][0], json!({ "type": "string", "enum": ["Cash"] }));

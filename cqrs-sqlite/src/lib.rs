@@ -36,6 +36,7 @@ mod migrate;
 mod options;
 mod queries;
 mod read_query;
+mod recorded_types;
 mod row;
 mod snapshot_store;
 mod statements;

@@ -15,6 +15,7 @@ statements! {
     MATCHING = "event_store/matching.sql",
     IMPORTED = "event_store/imported.sql",
     HEAD = "event_store/head.sql",
+    RECORDED_TYPES = "event_store/recorded_types.sql",
     NEWEST = "event_store/newest.sql",
     READ_STREAM_FORWARD = "event_store/read_stream_forward.sql",
     READ_STREAM_BACKWARD = "event_store/read_stream_backward.sql",

@@ -1,6 +1,6 @@
 //! The event store in memory.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,8 +15,9 @@ use crate::event_store::{
 };
 use crate::id::{EventId, StoreId};
 use crate::import::{ImportError, ImportEvents, ImportFacts, Imported, check_import, claimed_keys};
-use crate::name::StreamName;
+use crate::name::{EventType, StreamName};
 use crate::recorded_event::RecordedEvent;
+use crate::recorded_types::RecordedTypes;
 use crate::stream::{GlobalPosition, Version};
 use crate::stream_facts::{
     Archived, StreamFacts, StreamFactsChange, StreamFactsError, StreamFactsPage, StreamFactsStore, StreamMoment,
@@ -313,6 +314,15 @@ impl StreamFactsStore for InMemoryEventStore {
         let more = streams.len() == take;
         streams.truncate(take - 1);
         Ok(StreamFactsPage { streams, more })
+    }
+}
+
+#[async_trait]
+impl RecordedTypes for InMemoryEventStore {
+    async fn recorded_types(&self) -> Result<Vec<EventType>, StoreError> {
+        let log = lock(&self.log);
+        let types: BTreeSet<&EventType> = log.events.iter().map(|event| &event.event_type).collect();
+        Ok(types.into_iter().cloned().collect())
     }
 }
 

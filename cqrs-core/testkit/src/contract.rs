@@ -539,6 +539,22 @@ macro_rules! import_contract {
     };
 }
 
+/// The contract of [`RecordedTypes`](cqrs_core::RecordedTypes): one test for each behaviour, emitted where the macro stands.
+///
+/// The argument is an `async fn` (or closure) without parameters that gives a fresh [`Fixture`](crate::Fixture) of a
+/// `dyn` [`TypedStore`](crate::TypedStore).
+#[macro_export]
+macro_rules! recorded_types_contract {
+    ($fixture:expr) => {
+        $crate::contract_tests! { $fixture;
+            [recorded_types]:
+                a_log_without_events_holds_no_types
+                each_type_is_told_once_in_order
+                the_types_of_archived_streams_are_told_too;
+        }
+    };
+}
+
 /// What an [`EventStore`](cqrs_core::EventStore) over a database does when the database itself refuses an event: one test
 /// for each behaviour, emitted where the macro stands.
 ///

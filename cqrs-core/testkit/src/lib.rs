@@ -5,7 +5,7 @@
 //!   for any backend: [`event_store_contract`], [`poisoned_event_store_contract`], [`subscription_contract`],
 //!   [`snapshot_store_contract`], [`checkpoint_store_contract`], [`lease_store_contract`],
 //!   [`dead_letter_store_contract`], [`read_model_contract`],
-//!   [`import_contract`], [`publisher_contract`].
+//!   [`import_contract`], [`recorded_types_contract`], [`publisher_contract`].
 //! - [`sample`]: a bank account, the domain of tests and examples.
 
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
@@ -32,6 +32,9 @@ pub mod publisher;
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
 #[doc(hidden)]
 pub mod read_model;
+#[allow(missing_docs, reason = "the names of the behaviours are sentences")]
+#[doc(hidden)]
+pub mod recorded_types;
 pub mod sample;
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
 #[doc(hidden)]
@@ -46,3 +49,4 @@ pub use fixture::run;
 pub use given::{Given, When, given, given_nothing};
 pub use import::ImportingStore;
 pub use publisher::ObservedPublisher;
+pub use recorded_types::TypedStore;

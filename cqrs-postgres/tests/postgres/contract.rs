@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cqrs_core::{CheckpointStore, DeadLetterStore, EventStore, LeaseStore, ReadModel, SnapshotStore};
-use cqrs_testkit::{Fixture, ImportingStore};
+use cqrs_testkit::{Fixture, ImportingStore, TypedStore};
 
 use super::database::Database;
 
@@ -60,6 +60,15 @@ async fn importing() -> Fixture<dyn ImportingStore> {
 
 mod imports {
     cqrs_testkit::import_contract!(super::importing);
+}
+
+async fn typed() -> Fixture<dyn TypedStore> {
+    let database = Database::new();
+    Fixture::<dyn TypedStore>::new(Arc::new(database.migrated().await)).guard(database)
+}
+
+mod recorded_types {
+    cqrs_testkit::recorded_types_contract!(super::typed);
 }
 
 mod events {

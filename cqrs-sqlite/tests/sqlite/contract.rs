@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cqrs_core::{CheckpointStore, DeadLetterStore, EventStore, LeaseStore, SnapshotStore};
-use cqrs_testkit::{Fixture, ImportingStore};
+use cqrs_testkit::{Fixture, ImportingStore, TypedStore};
 
 use super::file::File;
 
@@ -60,6 +60,15 @@ async fn lease_store() -> Fixture<dyn LeaseStore> {
 
 mod leases {
     cqrs_testkit::lease_store_contract!(super::lease_store);
+}
+
+async fn typed() -> Fixture<dyn TypedStore> {
+    let file = File::new();
+    Fixture::<dyn TypedStore>::new(Arc::new(file.store().await)).guard(file)
+}
+
+mod recorded_types {
+    cqrs_testkit::recorded_types_contract!(super::typed);
 }
 
 mod events {
