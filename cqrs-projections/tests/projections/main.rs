@@ -9,6 +9,7 @@ mod clubs;
 mod comparing;
 mod crashes;
 mod enriching;
+mod evolving;
 mod faulty;
 mod joins;
 mod ledger;
