@@ -8,6 +8,7 @@ mod postgres {
     mod contract;
     mod database;
     mod enqueueing;
+    mod format;
     mod immutability;
     mod migration;
     mod outbox;

@@ -7,6 +7,7 @@ mod sqlite {
     mod closing;
     mod contract;
     mod file;
+    mod format;
     mod immutability;
     mod importing;
     mod opening;

@@ -20,7 +20,9 @@
 mod account;
 mod command;
 mod event;
+mod format;
 
 pub use account::{Account, AccountError, AccountId, Status};
 pub use command::{CarryForward, Close, Deposit, Open, Withdraw};
 pub use event::{AccountEvent, FORMER_ACCOUNT};
+pub use format::{full_event, full_metadata, full_snapshot};
