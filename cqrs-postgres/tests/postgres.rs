@@ -5,6 +5,7 @@ mod postgres {
     mod append_in;
     mod appending;
     mod claims;
+    mod commands;
     mod contract;
     mod database;
     mod enqueueing;

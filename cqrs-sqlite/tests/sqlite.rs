@@ -5,6 +5,7 @@ mod sqlite {
     mod appending;
     mod claims;
     mod closing;
+    mod commands;
     mod contract;
     mod file;
     mod format;

@@ -87,6 +87,14 @@ macro_rules! event_store_contract {
                 parallel_duplicates_of_one_claiming_append_all_succeed_and_write_once
                 a_key_that_goes_from_hand_to_hand_is_never_in_two
                 claims_that_are_refused_do_not_harm_their_neighbours;
+            [event_store::commands]:
+                a_command_that_comes_again_gets_the_first_outcome_whoever_is_asked
+                a_command_that_would_be_rejected_by_now_gets_the_first_outcome
+                a_command_that_was_rejected_is_decided_again_and_may_then_succeed
+                a_command_that_had_nothing_to_do_is_decided_again
+                parallel_repetitions_of_a_command_write_once_and_all_get_the_first_outcome
+                a_command_whose_caller_has_gone_is_found_out_by_repeating_it
+                what_was_known_at_one_time_of_what_had_happened_by_another_never_changes;
             [event_store::conditions]:
                 any_version_holds_for_every_stream
                 no_stream_holds_until_the_first_event

@@ -14,6 +14,7 @@ pub mod appending;
 pub mod archiving;
 pub mod cancellation;
 pub mod claims;
+pub mod commands;
 pub mod conditions;
 pub mod envelope;
 pub mod listing_streams;

@@ -11,6 +11,8 @@
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
 #[doc(hidden)]
 pub mod checkpoint_store;
+#[doc(hidden)]
+pub mod command_processes;
 mod contract;
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
 #[doc(hidden)]
