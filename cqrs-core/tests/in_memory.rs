@@ -17,6 +17,19 @@ mod event_store {
     cqrs_testkit::event_store_contract!(super::events);
 }
 
+/// The contract holds whatever the clock shows.
+mod event_store_whose_clock_stands_still {
+    use cqrs_testkit::VirtualClock;
+
+    use super::{Arc, EventStore, Fixture, InMemoryEventStore};
+
+    async fn events() -> Fixture<dyn EventStore> {
+        Fixture::new(Arc::new(InMemoryEventStore::with_clock(VirtualClock::at("1970-01-01T00:00:00Z"))))
+    }
+
+    cqrs_testkit::event_store_contract!(events);
+}
+
 mod subscription {
     cqrs_testkit::subscription_contract!(super::events);
 }

@@ -43,6 +43,8 @@ mod together;
 mod truncated_meanwhile;
 #[path = "repository/truncating.rs"]
 mod truncating;
+#[path = "repository/virtual_time.rs"]
+mod virtual_time;
 #[path = "repository/watched_snapshots.rs"]
 mod watched_snapshots;
 #[path = "repository/watched_store.rs"]

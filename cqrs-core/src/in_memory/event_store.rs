@@ -9,6 +9,7 @@ use async_trait::async_trait;
 
 use super::{InMemorySnapshotStore, lock};
 use crate::claim::{ClaimChange, ClaimChanges, ClaimKey};
+use crate::clock::{Clock, SystemClock};
 use crate::event_store::{
     Append, AppendError, Appended, Decision, Direction, EventQuery, EventStore, Existing, Facts, Filter, Head, Limits,
     ListStreams, LogPage, QueryIndex, ReadAll, ReadStream, StoreError, StreamHead, StreamList, StreamPage, decide,
@@ -32,6 +33,7 @@ pub struct InMemoryEventStore {
     newest: Hint,
     snapshots: InMemorySnapshotStore,
     limits: Limits,
+    clock: Arc<dyn Clock>,
 }
 
 #[derive(Debug)]
@@ -58,6 +60,13 @@ impl InMemoryEventStore {
     /// An empty log.
     #[must_use]
     pub fn new() -> Self {
+        Self::with_clock(SystemClock)
+    }
+
+    /// An empty log whose events are recorded when this clock says. Where that is not later than the newest event, because the
+    /// clock stands still or went back, it is a microsecond after it.
+    #[must_use]
+    pub fn with_clock(clock: impl Clock) -> Self {
         Self {
             log: Arc::new(Mutex::new(Log {
                 store_id: StoreId::new(),
@@ -71,6 +80,7 @@ impl InMemoryEventStore {
             newest: Hint::new(),
             snapshots: InMemorySnapshotStore::new(),
             limits: Limits::default(),
+            clock: Arc::new(clock),
         }
     }
 
@@ -157,9 +167,9 @@ impl Log {
         }
     }
 
-    fn write(&mut self, append: Append, versions: Vec<Version>) -> Result<Appended, AppendError> {
+    fn write(&mut self, append: Append, versions: Vec<Version>, now: Timestamp) -> Result<Appended, AppendError> {
         let last = self.events.last().map(|event| event.recorded_at.plus_micros(1));
-        let recorded_at = last.map_or_else(Timestamp::now, |last| last.max(Timestamp::now()));
+        let recorded_at = last.map_or(now, |last| last.max(now));
         let first_position = self.newest().next();
         let mut recorded = Vec::with_capacity(append.events.len());
         let mut changes = ClaimChanges::default();
@@ -193,7 +203,7 @@ impl EventStore for InMemoryEventStore {
         let appended = match decide(&append, &*log) {
             Decision::Refuse(error) => Err(error),
             Decision::Repeated(appended) => Ok(appended),
-            Decision::Write(versions) => log.write(append, versions),
+            Decision::Write(versions) => log.write(append, versions, self.clock.now()),
         };
         self.newest.advance(log.newest());
         appended
@@ -289,7 +299,8 @@ impl StreamFactsStore for InMemoryEventStore {
     ) -> Result<StreamFacts, StreamFactsError> {
         let mut log = lock(&self.log);
         let end = log.end();
-        let at = end.recorded_at.map_or_else(Timestamp::now, |newest| newest.max(Timestamp::now()));
+        let now = self.clock.now();
+        let at = end.recorded_at.map_or(now, |newest| newest.max(now));
         let now = Archived { position: end.position, at };
         let found = StreamMoment { head: log.head(stream), facts: log.facts_of(stream), now };
         let facts = StreamFacts::after(stream, change, &found)?;
@@ -337,7 +348,7 @@ impl ImportEvents for InMemoryEventStore {
         let archived = log.facts.iter().filter(|(_, facts)| facts.archived.is_some());
         let archived = archived.map(|(stream, _)| stream.clone()).collect();
         let held = claimed_keys(&events).into_iter().filter_map(|key| log.claim(&key).map(|holder| (key, holder)));
-        let facts = ImportFacts { head: log.end(), clock: Timestamp::now(), heads, archived, claims: held.collect() };
+        let facts = ImportFacts { head: log.end(), clock: self.clock.now(), heads, archived, claims: held.collect() };
         let claims = check_import(&events, &facts, &self.limits)?;
         if let Some(event) = events.iter().find(|event| log.ids.contains_key(&event.id)) {
             return Err(ImportError::EventIdReused { id: event.id });

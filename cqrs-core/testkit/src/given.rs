@@ -5,6 +5,8 @@ use std::fmt::{Debug, Write as _};
 use cqrs_core::{Aggregate, Apply, Handle, fold};
 use similar::TextDiff;
 
+use crate::fail::fail;
+
 /// An aggregate to which these events have happened.
 ///
 /// ```
@@ -137,12 +139,6 @@ fn lines<E: Debug>(events: &[E]) -> String {
 fn difference(expected: &str, actual: &str) -> String {
     let difference = TextDiff::from_lines(expected, actual);
     difference.iter_all_changes().map(|change| format!("{} {change}", change.tag())).collect()
-}
-
-#[track_caller]
-#[allow(clippy::panic, reason = "a test that fails is what it is for")]
-fn fail(message: &str) -> ! {
-    panic!("{message}")
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //!   [`snapshot_store_contract`], [`checkpoint_store_contract`], [`lease_store_contract`],
 //!   [`dead_letter_store_contract`], [`read_model_contract`],
 //!   [`import_contract`], [`recorded_types_contract`], [`publisher_contract`].
+//! - [`VirtualClock`] for the store in memory: time that passes when a test says so.
 //! - [`sample`]: a bank account, the domain of tests and examples.
 
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
@@ -20,6 +21,7 @@ pub mod dead_letter_store;
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
 #[doc(hidden)]
 pub mod event_store;
+mod fail;
 mod fixture;
 mod given;
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
@@ -44,6 +46,7 @@ pub mod snapshot_store;
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
 #[doc(hidden)]
 pub mod subscription;
+mod virtual_clock;
 
 pub use fixture::Fixture;
 #[doc(hidden)]
@@ -52,3 +55,4 @@ pub use given::{Given, When, given, given_nothing};
 pub use import::ImportingStore;
 pub use publisher::ObservedPublisher;
 pub use recorded_types::TypedStore;
+pub use virtual_clock::VirtualClock;
