@@ -3,9 +3,19 @@
 use std::fmt::{Debug, Write as _};
 
 use cqrs_core::{Aggregate, Apply, Handle, fold};
-use similar::TextDiff;
+
+mod difference;
+mod recorded;
+#[cfg(test)]
+mod tests;
+
+pub use recorded::given_json_lines;
 
 use crate::fail::fail;
+use difference::{difference, first_difference, lines};
+
+/// How many events of its past a failing test shows, the newest.
+const SHOWN: usize = 20;
 
 /// An aggregate to which these events have happened.
 ///
@@ -19,78 +29,126 @@ use crate::fail::fail;
 /// given_nothing::<Account>().when(Open { owner: "Ann".to_owned() }).then([opened.clone()]);
 /// given::<Account>([opened.clone(), deposited.clone()])
 ///     .when(Withdraw { amount: 30 })
-///     .then([AccountEvent::Withdrawn { amount: 30 }]);
+///     .then([AccountEvent::Withdrawn { amount: 30 }])
+///     .then_state_matches(|account| account.balance() == 70);
 /// given::<Account>([opened, deposited])
 ///     .when(Withdraw { amount: 130 })
 ///     .then_error(AccountError::InsufficientFunds { balance: 100, amount: 130 });
 /// ```
+#[must_use = "it says nothing before one of the `then`s"]
 pub fn given<A: Apply>(events: impl IntoIterator<Item = A::Event>) -> Given<A> {
     Given { events: events.into_iter().collect() }
 }
 
 /// An aggregate to which nothing has happened yet.
+#[must_use = "it says nothing before one of the `then`s"]
 pub fn given_nothing<A: Apply>() -> Given<A> {
     given([])
 }
 
-/// An aggregate's past. Go on with [`when`](Self::when).
+/// An aggregate's past. Go on with [`when`](Self::when), or ask for the state that it leads to.
 #[derive(Debug)]
-#[must_use = "it says nothing before `when` and one of the `then`s"]
 pub struct Given<A: Aggregate> {
     events: Vec<A::Event>,
 }
 
 impl<A: Apply> Given<A> {
     /// Lets the aggregate decide a command.
+    #[must_use = "it says nothing before one of the `then`s"]
     pub fn when<C: Debug>(self, command: C) -> When<A>
     where
         A: Handle<C>,
         A::Event: Debug,
     {
-        let mut state = A::default();
-        for event in &self.events {
-            fold(&mut state, event);
-        }
-        let mut story = match self.events.as_slice() {
-            [] => "given nothing\n".to_owned(),
-            events => format!("given\n{}", lines(events)),
-        };
+        let before = self.state();
+        let mut story = self.story();
         // Writing to a string cannot fail.
         let _ = writeln!(story, "when\n    {command:?}");
-        When { outcome: state.handle(&command), story }
+        When { outcome: before.handle(&command), before, story }
+    }
+
+    /// The events lead to this state.
+    ///
+    /// # Panics
+    /// When they lead to another one; the message shows the difference.
+    #[track_caller]
+    pub fn then_state(self, expected: A) -> Self
+    where
+        A: Debug + PartialEq,
+        A::Event: Debug,
+    {
+        same_state(&self.story(), &self.state(), &expected);
+        self
+    }
+
+    /// The events lead to a state that is as it should be.
+    ///
+    /// # Panics
+    /// When it is not; the message shows the state.
+    #[track_caller]
+    pub fn then_state_matches(self, matches: impl FnOnce(&A) -> bool) -> Self
+    where
+        A: Debug,
+        A::Event: Debug,
+    {
+        matching_state(&self.story(), &self.state(), matches);
+        self
+    }
+
+    fn state(&self) -> A {
+        let mut state = A::default();
+        self.events.iter().for_each(|event| fold(&mut state, event));
+        state
+    }
+
+    fn story(&self) -> String
+    where
+        A::Event: Debug,
+    {
+        let (earlier, newest) = self.events.split_at(self.events.len().saturating_sub(SHOWN));
+        match (earlier.len(), newest) {
+            (_, []) => "given nothing\n".to_owned(),
+            (0, newest) => format!("given\n{}", lines(newest)),
+            (earlier, newest) => format!("given {earlier} events, and then\n{}", lines(newest)),
+        }
     }
 }
 
-/// What an aggregate decided. Go on with one of the `then`s.
+/// What an aggregate decided. Go on with the `then`s: what happened or why not, and the state after it.
 #[derive(Debug)]
-#[must_use = "it says nothing before one of the `then`s"]
 pub struct When<A: Aggregate> {
+    before: A,
     outcome: Result<Vec<A::Event>, A::Error>,
     story: String,
 }
 
-impl<A: Aggregate> When<A>
+impl<A: Apply> When<A>
 where
-    A::Event: Debug + PartialEq,
+    A::Event: Debug,
 {
     /// Exactly these events happened.
     ///
     /// # Panics
-    /// When others happened or the command was rejected; the message shows the difference.
+    /// When others happened or the command was rejected; the message names the first event that differs and shows the
+    /// difference line by line.
     #[track_caller]
-    pub fn then(self, expected: impl IntoIterator<Item = A::Event>) {
+    pub fn then(self, expected: impl IntoIterator<Item = A::Event>) -> Self
+    where
+        A::Event: PartialEq,
+    {
         let expected: Vec<_> = expected.into_iter().collect();
-        match self.outcome {
-            Ok(actual) => {
-                let differences = difference(&lines(&expected), &lines(&actual));
-                assert!(actual == expected, "{}then, - expected, + actual:\n{differences}", self.story);
-            }
-            Err(error) => fail(&format!(
-                "{}it was rejected: {error} ({error:?}), but expected:\n{}",
+        let actual = self.happened(|| format!("but expected:\n{}", lines(&expected)));
+        if let Some(place) = first_difference(&expected, actual) {
+            fail(&format!(
+                "{}then event {} is the first that differs; {} expected, {} happened (- expected, + happened):\n{}",
                 self.story,
-                lines(&expected)
-            )),
+                place + 1,
+                expected.len(),
+                actual.len(),
+                difference(&lines(&expected), &lines(actual))
+            ));
         }
+        self
     }
 
     /// Nothing happened, and nothing was wrong with the command.
@@ -98,8 +156,24 @@ where
     /// # Panics
     /// When something happened or the command was rejected; the message shows what.
     #[track_caller]
-    pub fn then_nothing(self) {
-        self.then([]);
+    pub fn then_nothing(self) -> Self
+    where
+        A::Event: PartialEq,
+    {
+        self.then([])
+    }
+
+    /// What happened is as it should be: for events of which a test knows a part only, such as a new id.
+    ///
+    /// # Panics
+    /// When it is not, or the command was rejected; the message shows what happened.
+    #[track_caller]
+    pub fn then_matches(self, matches: impl FnOnce(&[A::Event]) -> bool) -> Self {
+        let actual = self.happened(|| "but events were expected".to_owned());
+        if !matches(actual) {
+            fail(&format!("{}then what happened is not as it should be:\n{}", self.story, lines(actual)))
+        }
+        self
     }
 
     /// The command was rejected with this error.
@@ -107,115 +181,93 @@ where
     /// # Panics
     /// When it was rejected with another one or accepted; the message shows what happened.
     #[track_caller]
-    pub fn then_error(self, expected: A::Error)
+    pub fn then_error(self, expected: A::Error) -> Self
     where
         A::Error: PartialEq,
     {
-        match self.outcome {
-            Ok(actual) => fail(&format!(
-                "{}it was to be rejected: {expected} ({expected:?}), but it was accepted:\n{}",
-                self.story,
-                lines(&actual)
-            )),
-            Err(actual) => {
-                let differences = difference(&format!("{expected:#?}\n"), &format!("{actual:#?}\n"));
-                assert!(actual == expected, "{}then rejected, - expected, + actual:\n{differences}", self.story);
-            }
+        let actual = self.error(&format!("to be rejected: {expected} ({expected:?})"));
+        if *actual != expected {
+            let differences = difference(&format!("{expected:#?}\n"), &format!("{actual:#?}\n"));
+            fail(&format!("{}then rejected (- expected, + actual):\n{differences}", self.story))
+        }
+        self
+    }
+
+    /// The command was rejected, with an error that is as it should be: for errors that cannot be compared.
+    ///
+    /// # Panics
+    /// When the error is not, or the command was accepted; the message shows what happened.
+    #[track_caller]
+    pub fn then_error_matches(self, matches: impl FnOnce(&A::Error) -> bool) -> Self {
+        let actual = self.error("to be rejected");
+        if !matches(actual) {
+            fail(&format!("{}then the error is not as it should be: {actual} ({actual:?})", self.story))
+        }
+        self
+    }
+
+    /// The state after what happened is this one.
+    ///
+    /// # Panics
+    /// When it is another one or the command was rejected; the message shows the difference.
+    #[track_caller]
+    pub fn then_state(self, expected: A) -> Self
+    where
+        A: Debug + PartialEq,
+    {
+        same_state(&self.story, &self.after(), &expected);
+        self
+    }
+
+    /// The state after what happened is as it should be.
+    ///
+    /// # Panics
+    /// When it is not or the command was rejected; the message shows the state.
+    #[track_caller]
+    pub fn then_state_matches(self, matches: impl FnOnce(&A) -> bool) -> Self
+    where
+        A: Debug,
+    {
+        matching_state(&self.story, &self.after(), matches);
+        self
+    }
+
+    #[track_caller]
+    fn error(&self, expected: &str) -> &A::Error {
+        match &self.outcome {
+            Err(error) => error,
+            Ok(actual) => fail(&format!("{}it was {expected}, but it was accepted:\n{}", self.story, lines(actual))),
+        }
+    }
+
+    #[track_caller]
+    fn after(&self) -> A {
+        let events = self.happened(|| "but a state was expected".to_owned());
+        let mut state = self.before.clone();
+        events.iter().for_each(|event| fold(&mut state, event));
+        state
+    }
+
+    #[track_caller]
+    fn happened(&self, expected: impl FnOnce() -> String) -> &[A::Event] {
+        match &self.outcome {
+            Ok(events) => events,
+            Err(error) => fail(&format!("{}it was rejected: {error} ({error:?}), {}", self.story, expected())),
         }
     }
 }
 
-/// Each event from a line of its own on.
-fn lines<E: Debug>(events: &[E]) -> String {
-    if events.is_empty() {
-        return "    nothing\n".to_owned();
+#[track_caller]
+fn same_state<A: Debug + PartialEq>(story: &str, actual: &A, expected: &A) {
+    if actual != expected {
+        let differences = difference(&format!("{expected:#?}\n"), &format!("{actual:#?}\n"));
+        fail(&format!("{story}then the state is (- expected, + actual):\n{differences}"))
     }
-    events
-        .iter()
-        .flat_map(|event| format!("{event:#?}").lines().map(|line| format!("    {line}\n")).collect::<Vec<_>>())
-        .collect()
 }
 
-fn difference(expected: &str, actual: &str) -> String {
-    let difference = TextDiff::from_lines(expected, actual);
-    difference.iter_all_changes().map(|change| format!("{} {change}", change.tag())).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sample::{Account, AccountError, AccountEvent, Close, Deposit, Open, Withdraw};
-
-    fn opened() -> AccountEvent {
-        AccountEvent::Opened { owner: "Ann".to_owned() }
-    }
-
-    fn deposited(amount: i64) -> AccountEvent {
-        AccountEvent::Deposited { amount, currency: "VND".to_owned() }
-    }
-
-    fn message(test: impl FnOnce() + std::panic::UnwindSafe) -> String {
-        *std::panic::catch_unwind(test).unwrap_err().downcast::<String>().unwrap()
-    }
-
-    #[test]
-    fn what_is_as_expected_passes() {
-        given_nothing::<Account>().when(Open { owner: "Ann".to_owned() }).then([opened()]);
-        given::<Account>([opened(), deposited(5), AccountEvent::Withdrawn { amount: 5 }, AccountEvent::Closed])
-            .when(Close)
-            .then_nothing();
-        given_nothing::<Account>().when(Withdraw { amount: 5 }).then_error(AccountError::NotOpen);
-    }
-
-    #[test]
-    fn other_events_are_shown_line_by_line() {
-        let shown = message(|| given::<Account>([opened()]).when(Deposit::new(7, "VND")).then([deposited(8)]));
-        assert_eq!(
-            shown,
-            r#"given
-    Opened {
-        owner: "Ann",
-    }
-when
-    Deposit { amount: 7, currency: "VND" }
-then, - expected, + actual:
-      Deposited {
--         amount: 8,
-+         amount: 7,
-          currency: "VND",
-      }
-"#
-        );
-    }
-
-    #[test]
-    fn an_event_too_many_or_too_few_fails() {
-        let shown = message(|| given::<Account>([opened()]).when(Deposit::new(7, "VND")).then_nothing());
-        assert!(shown.contains("-     nothing\n+     Deposited {\n"), "{shown}");
-        let shown =
-            message(|| given::<Account>([opened()]).when(Deposit::new(7, "VND")).then([deposited(7), deposited(7)]));
-        assert!(shown.contains("\n-     Deposited {\n"), "{shown}");
-    }
-
-    #[test]
-    fn a_rejection_that_was_not_expected_is_shown() {
-        let shown = message(|| given_nothing::<Account>().when(Withdraw { amount: 5 }).then_nothing());
-        assert!(shown.contains("given nothing\nwhen\n    Withdraw { amount: 5 }\nit was rejected:"), "{shown}");
-        assert!(shown.contains("NotOpen"), "{shown}");
-    }
-
-    #[test]
-    fn another_error_than_expected_is_shown_with_both() {
-        let expected = AccountError::InsufficientFunds { balance: 1, amount: 5 };
-        let shown = message(|| given::<Account>([opened()]).when(Withdraw { amount: 5 }).then_error(expected));
-        assert!(shown.contains("-     balance: 1,\n+     balance: 0,\n"), "{shown}");
-    }
-
-    #[test]
-    fn a_command_that_was_to_be_rejected_but_was_not_is_shown() {
-        let shown = message(|| {
-            given_nothing::<Account>().when(Open { owner: "Ann".to_owned() }).then_error(AccountError::NotOpen)
-        });
-        assert!(shown.contains("accepted:\n    Opened {"), "{shown}");
+#[track_caller]
+fn matching_state<A: Debug>(story: &str, actual: &A, matches: impl FnOnce(&A) -> bool) {
+    if !matches(actual) {
+        fail(&format!("{story}then the state is not as it should be:\n{actual:#?}"))
     }
 }

@@ -1,6 +1,6 @@
 //! Tests for systems built on `cqrs-core`.
 //!
-//! - [`given`]` … when … then` for aggregates.
+//! - [`given`]` … when … then` for aggregates; [`given_json_lines`] takes a past as it was recorded.
 //! - Contract suites hold one async function per behaviour of a port; their macros emit each as a test of its own name,
 //!   for any backend: [`event_store_contract`], [`poisoned_event_store_contract`], [`subscription_contract`],
 //!   [`snapshot_store_contract`], [`checkpoint_store_contract`], [`lease_store_contract`],
@@ -51,7 +51,7 @@ mod virtual_clock;
 pub use fixture::Fixture;
 #[doc(hidden)]
 pub use fixture::run;
-pub use given::{Given, When, given, given_nothing};
+pub use given::{Given, When, given, given_json_lines, given_nothing};
 pub use import::ImportingStore;
 pub use publisher::ObservedPublisher;
 pub use recorded_types::TypedStore;
