@@ -30,25 +30,33 @@
 //! .then_no_document("ACC-002");
 //! ```
 
-use std::collections::{BTreeMap, HashMap};
-use std::fmt::Display;
+use std::collections::BTreeMap;
+use std::io::BufRead;
+use std::sync::OnceLock;
 
 use cqrs_core::{
     DomainEvent, GlobalPosition, NewEvent, ParkedDocuments, Partitions, Payload, RecordedEvent, StoredDocument,
-    StreamName, Timestamp, Version, is_lookup,
+    StreamName, is_lookup,
 };
 use futures::FutureExt;
 use serde::Serialize;
 use serde_json::Value;
+
+mod delivery;
+mod fail;
+mod recorded;
 
 use crate::batch::{Fold, FoldFailure, Folded, Folding, Joining, Share, Stored};
 use crate::error::ProjectionError;
 use crate::error_policy::Judge;
 use crate::join::JoinProjector;
 use crate::projector::Projector;
+use delivery::{Delivery, Sent, deliveries, kept};
+use fail::{chain, differences, fail, ok, same};
 
-/// When the first event is recorded: 2024-01-01T00:00:00Z. Each is recorded a second after the one before.
-const FIRST_RECORDED: i64 = 1_704_067_200_000_000;
+const NOT_PURE: &str = "the projector is not pure";
+const NOT_JOINED: &str =
+    "the projector is not pure, or an event makes a lookup list a document and does not touch the document";
 
 /// An event for [`given`]. Set its metadata and its occurred time with the methods of [`NewEvent`].
 ///
@@ -63,26 +71,41 @@ pub fn event<E: DomainEvent>(stream: &str, event: &E) -> NewEvent {
 
 /// Folds events as the runner does, beginning with no documents. The first has position 1.
 ///
-/// What the runner may do in the course of crashes is done as well: the events are folded all together, one by one with
-/// each delivered twice, and one by one on top of the documents that they have already been folded into. The documents
-/// must be the same each time.
+/// What the runner may do in the course of crashes is done as well: the events are folded all together, one by one and in
+/// batches, each delivered twice, torn so that a part of the documents is written before all of the batch comes again, cut
+/// otherwise the second time, and out of the blue again after later ones. The documents must be the same each time; a test of
+/// a projector that is not pure fails, and says by which delivery.
 #[must_use = "a test checks what comes out"]
 pub fn given<P: Projector>(projector: P, events: impl IntoIterator<Item = NewEvent>) -> Given {
-    Given::new(Folding::new(projector), events)
+    Given::new(Folding::new(projector), recorded::recorded(events), NOT_PURE)
 }
 
-/// The same for a projector of joined documents. Its lookups are not among the documents.
+/// The same for a projector of joined documents. Its lookups are not among the documents; what is torn may end between the
+/// documents and the lookups.
 #[must_use = "a test checks what comes out"]
 pub fn given_join<P: JoinProjector>(projector: P, events: impl IntoIterator<Item = NewEvent>) -> Given {
-    Given::new(Joining::new(projector), events)
+    Given::new(Joining::new(projector), recorded::recorded(events), NOT_JOINED)
 }
 
-impl Given {
-    fn new(fold: impl Fold, events: impl IntoIterator<Item = NewEvent>) -> Self {
-        let wanted = fold.filter();
-        let events = recorded(events).into_iter().filter(|event| wanted.matches(event)).collect();
-        Self { fold: Box::new(fold), before: Stored::new(), events }
-    }
+/// The same as [`given`] with events as they were recorded, by [`write_json_lines`](cqrs_core::write_json_lines): a line for
+/// each, in the order of positions. Events that the projector does not want are passed over.
+///
+/// # Panics
+/// When a line is no event or out of order.
+#[track_caller]
+#[must_use = "a test checks what comes out"]
+pub fn given_json_lines<P: Projector>(projector: P, lines: impl BufRead) -> Given {
+    Given::new(Folding::new(projector), recorded::read(lines), NOT_PURE)
+}
+
+/// The same as [`given_join`] with events as they were recorded: see [`given_json_lines`].
+///
+/// # Panics
+/// When a line is no event or out of order.
+#[track_caller]
+#[must_use = "a test checks what comes out"]
+pub fn given_join_json_lines<P: JoinProjector>(projector: P, lines: impl BufRead) -> Given {
+    Given::new(Joining::new(projector), recorded::read(lines), NOT_JOINED)
 }
 
 /// A projector with the events that it is given. The checks panic where something else comes out.
@@ -90,9 +113,19 @@ pub struct Given {
     fold: Box<dyn Fold>,
     before: Stored,
     events: Vec<RecordedEvent>,
+    /// What is wrong with a projector whose documents depend on how events come.
+    blame: &'static str,
+    /// What came out, when it was asked for.
+    documents: OnceLock<BTreeMap<String, Value>>,
 }
 
 impl Given {
+    fn new(fold: impl Fold, mut events: Vec<RecordedEvent>, blame: &'static str) -> Self {
+        let wanted = fold.filter();
+        events.retain(|event| wanted.matches(event));
+        Self { fold: Box::new(fold), before: Stored::new(), events, blame, documents: OnceLock::new() }
+    }
+
     /// Begins with this document.
     ///
     /// # Panics
@@ -101,6 +134,7 @@ impl Given {
     pub fn given_document<D: Serialize>(mut self, key: &str, document: &D) -> Self {
         let document = Some(ok(Payload::encode(document), "the given document"));
         self.before.insert(key.to_owned(), StoredDocument { document, position: GlobalPosition::START });
+        self.documents = OnceLock::new();
         self
     }
 
@@ -111,7 +145,7 @@ impl Given {
     #[track_caller]
     pub fn then_document<D: Serialize>(self, key: &str, document: &D) -> Self {
         let expected = ok(serde_json::to_value(document), "the expected document");
-        let documents = self.documents();
+        let documents = self.checked();
         let Some(found) = documents.get(key) else {
             let keys: Vec<_> = documents.keys().collect();
             fail(&format!("there is no document {key:?}; there are {keys:?}"));
@@ -126,7 +160,7 @@ impl Given {
     /// When there is.
     #[track_caller]
     pub fn then_no_document(self, key: &str) -> Self {
-        if let Some(found) = self.documents().get(key) {
+        if let Some(found) = self.checked().get(key) {
             fail(&format!("there is a document {key:?}: {found:#}"))
         }
         self
@@ -141,7 +175,7 @@ impl Given {
         let value = |document: D| ok(serde_json::to_value(document), "the expected document");
         let expected: BTreeMap<_, _> =
             documents.into_iter().map(|(key, document)| (key.to_owned(), value(document))).collect();
-        same("the documents", &self.documents(), &expected);
+        same("the documents", self.checked(), &expected);
         self
     }
 
@@ -163,32 +197,48 @@ impl Given {
     #[track_caller]
     #[must_use]
     pub fn documents(&self) -> BTreeMap<String, Value> {
-        let together = self.fold_all();
-        let together = together.unwrap_or_else(|error| fail(&chain(&error)));
-        let mut twice = self.before.clone();
-        let mut again = together.clone();
-        for event in &self.events {
-            for stored in [&mut twice, &mut again] {
-                for _ in 0..2 {
-                    if let Err(error) = self.fold_into(stored, vec![event.clone()]) {
-                        fail(&format!("when events are folded one by one: {}", chain(&error)))
-                    }
-                }
+        self.checked().clone()
+    }
+
+    #[track_caller]
+    fn checked(&self) -> &BTreeMap<String, Value> {
+        if let Some(documents) = self.documents.get() {
+            return documents;
+        }
+        let together = values(&self.fold_all().unwrap_or_else(|error| fail(&chain(&error))));
+        for delivery in deliveries(self.events.len()) {
+            self.check(&delivery, &together);
+        }
+        self.documents.get_or_init(|| together)
+    }
+
+    /// Another delivery of the same events leads to the same documents.
+    #[track_caller]
+    fn check(&self, delivery: &Delivery, together: &BTreeMap<String, Value>) {
+        let (mut stored, name) = (self.before.clone(), delivery.name);
+        for sent in &delivery.sent {
+            if let Err(error) = self.deliver(&mut stored, sent) {
+                fail(&format!("when the events come {name}: {}", chain(&error)))
             }
         }
-        let together = values(&together);
-        same("what is folded one by one (the projector is not pure)", &values(&twice), &together);
-        same("what is folded again after a crash (the projector is not pure)", &values(&again), &together);
-        together
+        let found = values(&stored);
+        if found != *together {
+            fail(&format!(
+                "{}: from all events at once to when they come {name}\n{}",
+                self.blame,
+                differences(together, &found)
+            ))
+        }
     }
 
     fn fold_all(&self) -> Result<Stored, ProjectionError> {
         let mut stored = self.before.clone();
-        self.fold_into(&mut stored, self.events.clone())?;
+        self.deliver(&mut stored, &Sent { events: 0..self.events.len(), torn: None })?;
         Ok(stored)
     }
 
-    fn fold_into(&self, stored: &mut Stored, events: Vec<RecordedEvent>) -> Result<(), ProjectionError> {
+    fn deliver(&self, stored: &mut Stored, sent: &Sent) -> Result<(), ProjectionError> {
+        let events = self.events[sent.events.clone()].to_vec();
         let all = Share { partition: 0, after: GlobalPosition::START };
         let planned = self.fold.plan_one(events, Partitions::ONE, all, &Judge::strict()).now_or_never();
         let planned = planned.unwrap_or_else(|| fail("nothing here has to be waited for"));
@@ -206,6 +256,10 @@ impl Given {
                 }
             }
         };
+        let writes = match sent.torn {
+            None => writes,
+            Some(torn) => kept(writes, torn),
+        };
         stored.extend(writes.into_iter().map(|write| {
             let document = StoredDocument { document: write.document, position: write.position };
             (write.key, document)
@@ -214,61 +268,8 @@ impl Given {
     }
 }
 
-/// The events as a store would record them.
-fn recorded(events: impl IntoIterator<Item = NewEvent>) -> Vec<RecordedEvent> {
-    let mut versions: HashMap<StreamName, Version> = HashMap::new();
-    let record = |(index, event): (usize, NewEvent)| {
-        let version = Version::after(versions.get(&event.stream).copied());
-        versions.insert(event.stream.clone(), version);
-        RecordedEvent {
-            id: event.id,
-            event_type: event.event_type,
-            stream: event.stream,
-            version,
-            position: GlobalPosition::new(index as u64 + 1),
-            recorded_at: Timestamp::from_micros(FIRST_RECORDED + index as i64 * 1_000_000),
-            occurred_at: event.occurred_at,
-            payload: event.payload,
-            metadata: ok(Payload::encode(&event.metadata), "the metadata"),
-        }
-    };
-    events.into_iter().enumerate().map(record).collect()
-}
-
 fn values(stored: &Stored) -> BTreeMap<String, Value> {
     let document = |stored: &StoredDocument| stored.document.as_ref().map(|json| ok(json.decode(), "the document"));
     let documents = stored.iter().filter(|(key, _)| !is_lookup(key));
     documents.filter_map(|(key, stored)| Some((key.clone(), document(stored)?))).collect()
-}
-
-#[track_caller]
-fn same<T: PartialEq + Serialize>(what: &str, found: &T, expected: &T) {
-    if found != expected {
-        let text = |value: &T| serde_json::to_string_pretty(value).unwrap_or_default();
-        fail(&format!("{what}: expected\n{}\nbut found\n{}", text(expected), text(found)))
-    }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        text = format!("{text}: {error}");
-        next = error.source();
-    }
-    text
-}
-
-#[track_caller]
-fn ok<T, E: Display>(result: Result<T, E>, what: &str) -> T {
-    match result {
-        Ok(value) => value,
-        Err(error) => fail(&format!("{what}: {error}")),
-    }
-}
-
-#[track_caller]
-#[allow(clippy::panic, reason = "tests fail by panicking")]
-fn fail(what: &str) -> ! {
-    panic!("{what}")
 }
