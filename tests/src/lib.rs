@@ -5,16 +5,12 @@
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
 
-/// So do those of the guide.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/guide/evolving-events.md")]
-pub struct EvolvingEvents;
-
 pub mod cards;
 pub mod checker;
 pub mod cluster;
 pub mod conditions;
 pub mod database;
+pub mod guide;
 pub mod journal;
 pub mod ledger;
 pub mod pgbouncer;
