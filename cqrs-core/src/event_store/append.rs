@@ -155,7 +155,7 @@ pub enum Condition {
         /// The key.
         key: ClaimKey,
     },
-    /// No event that matches a query lies after a position, archived streams included.
+    /// No event that matches a query lies after a position, those of archived streams and from before a truncation included.
     NoneMatching {
         /// The query.
         query: EventQuery,

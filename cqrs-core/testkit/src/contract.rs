@@ -171,6 +171,7 @@ macro_rules! event_store_contract {
                 conditions_of_every_kind_hold_together
                 an_append_is_repeated_though_its_own_events_match
                 archived_streams_are_in_the_way_too
+                events_from_before_a_truncation_are_in_the_way_too
                 appends_in_one_group_are_in_each_others_way_in_order
                 tags_that_do_not_overlap_never_conflict
                 of_parallel_appends_on_one_condition_one_is_written

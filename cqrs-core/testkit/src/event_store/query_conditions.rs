@@ -2,14 +2,16 @@
 
 use cqrs_core::{
     AppendError, ClaimKey, EventQuery, ExpectedVersion, Filter, GlobalPosition, InvalidAppend, NewEvent, ReadAll,
+    StreamFactsChange,
 };
 use futures::future::join_all;
 
-use super::archiving::archive;
+use super::archiving::{archive, facts_of};
 use super::parallel::together;
 use super::reading_queries::{item, query};
 use super::{
-    Append, Store, append, assert_conflict, assert_repeats, exact, log, refuse, stream, stream_of, tagged, write,
+    Append, Store, append, assert_conflict, assert_repeats, exact, log, refuse, stream, stream_of, tagged, version,
+    write,
 };
 
 const START: GlobalPosition = GlobalPosition::START;
@@ -146,6 +148,14 @@ pub async fn an_append_is_repeated_though_its_own_events_match(store: Store) {
 pub async fn archived_streams_are_in_the_way_too(store: Store) {
     append(&store, Append::new(vec![enrolled("s1", "c1")])).await;
     archive(&store, "student-s1").await;
+    let guarded = Append::new(vec![enrolled("s2", "c1")]).expect_none_matching(of_course("c1"), START);
+    assert_matched(&refuse(&store, guarded).await, &of_course("c1"), 1);
+}
+
+pub async fn events_from_before_a_truncation_are_in_the_way_too(store: Store) {
+    append(&store, Append::new(vec![enrolled("s1", "c1"), enrolled("s1", "c2")])).await;
+    let change = StreamFactsChange::TruncateBefore(version(2));
+    facts_of(&store).change_facts(&stream("student-s1"), change).await.expect("the stream is truncated");
     let guarded = Append::new(vec![enrolled("s2", "c1")]).expect_none_matching(of_course("c1"), START);
     assert_matched(&refuse(&store, guarded).await, &of_course("c1"), 1);
 }
