@@ -9,6 +9,7 @@ mod catchup;
 mod command;
 mod database;
 mod dcb;
+mod evolve;
 mod file;
 mod growth;
 mod hydrate;
@@ -48,6 +49,8 @@ enum Bench {
     Hydrate(hydrate::Options),
     /// The whole log from its start, decoded, beside a bare binary COPY of the same rows.
     Catchup(catchup::Options),
+    /// A history of old events, upcast, beside one of new events; then both in one log, rebuilt and time-travelled.
+    Evolve(evolve::Options),
     /// A read model filled from a long log, live and by a rebuild, beside a bare client of its sink; or how far it lags behind.
     Project(project::Options),
     /// The same bank account on other libraries, built on first use; `peers --help` shows its options.
@@ -69,6 +72,7 @@ async fn main() -> Result<(), Error> {
         Bench::Hot(options) => command::run_hot(options, &report).await,
         Bench::Hydrate(options) => hydrate::run(options, &report).await,
         Bench::Catchup(options) => catchup::run(options, &report).await,
+        Bench::Evolve(options) => evolve::run(options, &report).await,
         Bench::Project(options) => project::run(options, &report).await,
         Bench::Peers(options) => peers::run(&options, arguments.json),
         Bench::AppendPart { part } => append::Part::work(&part).await,

@@ -17,6 +17,8 @@ use cqrs_testkit::sample::{AccountEvent, FORMER_ACCOUNT};
 use crate::faulty::{Fault, FaultySink, FaultyStore};
 use crate::ledger::{LONG, append, quick, until};
 
+mod sign_up;
+
 const NAME: &str = "entries";
 
 /// What came to an account and went from it, in order; and likewise of all accounts together what came and what went, which
