@@ -1,6 +1,10 @@
 //! The examples of the guide compile and run: a line here for each chapter.
 
 #[cfg(doctest)]
+#[doc = include_str!("../../docs/guide/choosing-aggregate-boundaries.md")]
+pub struct ChoosingAggregateBoundaries;
+
+#[cfg(doctest)]
 #[doc = include_str!("../../docs/guide/evolving-events.md")]
 pub struct EvolvingEvents;
 

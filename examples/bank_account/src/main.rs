@@ -1,5 +1,5 @@
 //! A bank account: every entry is an event. Replay, past states by version and by both times, snapshots, corrections as
-//! new entries, an audit table, and a database that refuses to change the past. Every balance is checked.
+//! new entries, an audit report, and a database that refuses to change the past. Every balance is checked.
 //!
 //! Without settings everything is in memory. `DATABASE_URL`, `REDIS_URL` and `ELASTICSEARCH_URL` put events and documents
 //! where they last. Which adapter is used is decided in this file and nowhere else.

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use cqrs_core::{
-    AsOf, Context, DomainEvent, ExecuteError, Executed, Handle, LoadError, SnapshotQuery, StreamName, Timestamp,
-    Version,
+    AsOf, AuditEntry, Context, DomainEvent, ExecuteError, Executed, Handle, LoadError, SnapshotQuery, StreamName,
+    Timestamp, Version,
 };
 
 use crate::account::{
@@ -20,6 +20,9 @@ use showcase::Report;
 
 /// How long a snapshot may take that is written in the background.
 const SNAPSHOT: Duration = Duration::from_secs(30);
+
+/// Entries in a page of an audit.
+const AUDITED: usize = 100;
 
 type Told = Result<(), Box<dyn Error>>;
 
@@ -147,20 +150,27 @@ pub async fn second_account(bank: &mut Bank, report: &mut Report<impl Write>) ->
     Ok(())
 }
 
+/// What had happened by a time, as far as it was known when an entry was recorded.
+fn known(occurred: Timestamp, at: &AuditEntry) -> AsOf {
+    AsOf::Bitemporal { occurred, recorded: at.recorded_at }
+}
+
 /// ACC-001 as it was.
 pub async fn time_travel(bank: &Bank, report: &mut Report<impl Write>) -> Told {
     let id = AccountId::new("ACC-001");
-    let entries = audit::entries(&bank.accounts.history(&id).await?)?;
+    let audit = bank.accounts.replay(&id).report(AUDITED).await?;
     report.part("the history of ACC-001")?;
-    audit::show(&entries, report)?;
+    audit::show(&audit, report)?;
     let now = bank.accounts.load(&id).await?.ok_or("ACC-001 was not opened")?;
     report.check("ACC-001", &now.state.balance, &1_500_000);
-    report.check("ACC-001 replayed", &entries.last().map(|entry| entry.after), &Some(now.state.balance));
+    let newest = audit.entries.last().and_then(|entry| entry.changes.first());
+    let newest = newest.map(|change| (change.path.as_str(), change.after.clone()));
+    report.check("ACC-001 replayed", &newest, &Some(("/balance", Some(now.state.balance.into()))));
 
     report.part("ACC-001 as of")?;
     let salary: Timestamp = "2024-01-05T10:00:00Z".parse()?;
     let middle: Timestamp = "2024-01-14T14:00:00Z".parse()?;
-    let third = entries.get(2).ok_or("ACC-001 has no third entry")?;
+    let third = audit.entries.get(2).ok_or("ACC-001 has no third entry")?;
     for (moment, as_of, balance) in [
         ("occurred by 2023-12-31", AsOf::Occurred("2023-12-31T23:59:59Z".parse()?), None),
         ("occurred before the salary", AsOf::Occurred(salary.plus_micros(-1)), Some(0)),
@@ -169,22 +179,25 @@ pub async fn time_travel(bank: &Bank, report: &mut Report<impl Write>) -> Told {
         ("version 3", AsOf::Version(third.version), Some(1_500_000)),
         // In January 2024 this bank knew nothing yet: it has recorded these entries just now.
         ("recorded by 2024-01-14T14:00Z", AsOf::Recorded(middle), None),
-        ("recorded by the third entry", AsOf::Recorded(third.recorded), Some(1_500_000)),
+        ("recorded by the third entry", AsOf::Recorded(third.recorded_at), Some(1_500_000)),
+        // When the third entry was recorded, the transfer of 12 January had happened and was not known.
+        ("by 01-14, as known at the third", known(middle, third), Some(1_500_000)),
+        ("by the salary, known at the third", known(salary, third), Some(2_000_000)),
     ] {
         let then = bank.accounts.load_as_of(&id, as_of).await?.map(|loaded| loaded.state.balance);
         let shown = then.map_or("not there yet".to_owned(), |balance| Amount(balance).to_string());
-        report.say(format_args!("  {moment:<30}  {shown:>15}"))?;
+        report.say(format_args!("  {moment:<33}  {shown:>15}"))?;
         report.check(format_args!("ACC-001 as of {moment}"), &then, &balance);
     }
 
     let beyond = bank.accounts.load_as_of(&id, AsOf::Version(now.version.next())).await;
     if let Err(error) = &beyond {
-        report.say(format_args!("  version {:<22}  refused: {error}", now.version.next()))?;
+        report.say(format_args!("  version {:<25}  refused: {error}", now.version.next()))?;
     }
     report.check("a version beyond the end", &matches!(beyond, Err(LoadError::VersionBeyondEnd { .. })), &true);
 
     report.part("the history of ACC-003: the wrong entry stays, the correction is one of its own")?;
-    audit::show(&audit::entries(&bank.accounts.history(&AccountId::new("ACC-003")).await?)?, report)
+    audit::show(&bank.accounts.replay(&AccountId::new("ACC-003")).report(AUDITED).await?, report)
 }
 
 /// An account with many entries, whose past states start from a snapshot.
