@@ -34,6 +34,33 @@ mod subscription {
     cqrs_testkit::subscription_contract!(super::events);
 }
 
+/// The doubles of the testing kit keep the contracts as long as they have no faults.
+mod faulty {
+    use cqrs_testkit::{FaultyEventStore, FaultyReadModel};
+
+    use super::{Arc, EventStore, Fixture, InMemoryEventStore, InMemoryReadModel, ReadModel};
+
+    async fn events() -> Fixture<dyn EventStore> {
+        Fixture::new(Arc::new(FaultyEventStore::new(InMemoryEventStore::new())))
+    }
+
+    async fn documents() -> Fixture<dyn ReadModel> {
+        Fixture::new(Arc::new(FaultyReadModel::new(InMemoryReadModel::new())))
+    }
+
+    mod event_store {
+        cqrs_testkit::event_store_contract!(super::events);
+    }
+
+    mod subscription {
+        cqrs_testkit::subscription_contract!(super::events);
+    }
+
+    mod read_model {
+        cqrs_testkit::read_model_contract!(super::documents);
+    }
+}
+
 mod snapshot_store {
     use super::{Arc, Fixture, InMemorySnapshotStore, SnapshotStore};
 

@@ -6,6 +6,7 @@
 //!   [`snapshot_store_contract`], [`checkpoint_store_contract`], [`lease_store_contract`],
 //!   [`dead_letter_store_contract`], [`read_model_contract`],
 //!   [`import_contract`], [`recorded_types_contract`], [`publisher_contract`].
+//! - [`FaultyEventStore`] and [`FaultyReadModel`]: any store or read model, which fails when a test says so.
 //! - [`VirtualClock`] for the store in memory: time that passes when a test says so.
 //! - [`sample`]: a bank account, the domain of tests and examples.
 
@@ -22,6 +23,7 @@ pub mod dead_letter_store;
 #[doc(hidden)]
 pub mod event_store;
 mod fail;
+mod faults;
 mod fixture;
 mod given;
 #[allow(missing_docs, reason = "the names of the behaviours are sentences")]
@@ -48,6 +50,7 @@ pub mod snapshot_store;
 pub mod subscription;
 mod virtual_clock;
 
+pub use faults::{Fault, Faults, FaultyEventStore, FaultyReadModel, Gate};
 pub use fixture::Fixture;
 #[doc(hidden)]
 pub use fixture::run;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cqrs_core::in_memory::InMemoryEventStore;
 use cqrs_core::{Aggregate, Apply, Context, DomainEvent, ExecuteError, Handle, Repository};
 use cqrs_testkit::sample::{Account, AccountId, Deposit, Open, Withdraw};
+use cqrs_testkit::{Fault, FaultyEventStore};
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 
@@ -107,10 +108,10 @@ async fn a_claim_that_is_refused_costs_the_commands_around_it_few_appends() {
 
 #[tokio::test]
 async fn a_lost_answer_is_unknown_to_each_command_by_its_own_events() {
-    let store = WatchedStore::default();
+    let store = FaultyEventStore::<InMemoryEventStore>::default();
     let counters = cached::<Counter>(store.clone());
     counters.execute(&id(), Add(1)).await.unwrap();
-    store.lose_the_next_answer();
+    store.faults.next("append", [Fault::After]);
     let error = counters.execute(&id(), Add(1)).await.unwrap_err();
     let ExecuteError::Unknown { event_ids } = error else { panic!("{error:?}") };
     let written = cqrs_core::EventStore::outcome(&store, &event_ids).await.unwrap();
@@ -121,10 +122,10 @@ async fn a_lost_answer_is_unknown_to_each_command_by_its_own_events() {
 
 #[tokio::test]
 async fn after_a_failure_the_next_command_starts_from_the_log() {
-    let store = WatchedStore::default();
+    let store = FaultyEventStore::<InMemoryEventStore>::default();
     let counters = cached::<Counter>(store.clone());
     counters.execute(&id(), Add(1)).await.unwrap();
-    store.miss_the_next_append();
+    store.faults.next("append", [Fault::Before]);
     assert!(matches!(counters.execute(&id(), Add(1)).await, Err(ExecuteError::Transient(_))));
     assert_eq!(counters.execute(&id(), Add(1)).await.unwrap().version.unwrap().get(), 2);
 }

@@ -1,12 +1,14 @@
 //! Commands: what they write, what they answer, and how they fail.
 
+use cqrs_core::in_memory::InMemoryEventStore;
 use cqrs_core::{AppendError, EventStore, ExecuteError, GlobalPosition, LoadError, ReadAll, Version};
 use cqrs_testkit::sample::{Account, AccountError, AccountId, Open, Withdraw};
+use cqrs_testkit::{Fault, FaultyEventStore};
 
 use super::counter::{Add, AddOnes, Counter, TopUpTo, id};
 use super::watched_store::WatchedStore;
 
-async fn log_length(store: &WatchedStore) -> usize {
+async fn log_length(store: &dyn EventStore) -> usize {
     store.read_all(ReadAll::after(GlobalPosition::START)).await.unwrap().events.len()
 }
 
@@ -66,21 +68,21 @@ async fn a_decision_that_no_append_can_hold_is_refused_for_good() {
 
 #[tokio::test]
 async fn an_answer_that_is_lost_can_be_found_out() {
-    let store = WatchedStore::default();
+    let store = FaultyEventStore::<InMemoryEventStore>::default();
     let counters = crate::repository::<Counter>(store.clone());
-    store.lose_the_next_answer();
+    store.faults.next("append", [Fault::After]);
     let error = counters.execute(&id(), AddOnes(2)).await.unwrap_err();
     let ExecuteError::Unknown { event_ids } = &error else { panic!("{error:?}") };
     let found = store.outcome(event_ids).await.unwrap().unwrap();
     assert_eq!(found.position, GlobalPosition::new(2));
-    assert_eq!(store.appends(), 1, "it is not tried again: that is for the caller to decide");
+    assert_eq!(store.faults.calls("append"), 1, "it is not tried again: that is for the caller to decide");
 }
 
 #[tokio::test]
 async fn a_store_that_is_not_there_for_a_moment_is_a_transient_error() {
-    let store = WatchedStore::default();
+    let store = FaultyEventStore::<InMemoryEventStore>::default();
     let counters = crate::repository::<Counter>(store.clone());
-    store.miss_the_next_append();
+    store.faults.next("append", [Fault::Before]);
     let error = counters.execute(&id(), Add(1)).await.unwrap_err();
     assert!(matches!(error, ExecuteError::Transient(_)), "{error:?}");
     assert_eq!(log_length(&store).await, 0, "certainly nothing was written");

@@ -5,9 +5,9 @@ use cqrs_core::{
     AppendError, CommandId, Context, EventId, ExecuteError, Executed, ExpectedVersion, Repository, Version,
 };
 use cqrs_testkit::sample::{Account, AccountId, Close, Open};
+use cqrs_testkit::{Fault, FaultyEventStore};
 
 use super::counter::{Add, AddOnes, Counter, FillUpTo, TopUpTo, id};
-use super::watched_store::WatchedStore;
 
 fn under(command: CommandId) -> Context {
     Context::new().command_id(command)
@@ -123,10 +123,10 @@ async fn a_repeated_command_succeeds_though_the_callers_expectation_does_not_hol
 
 #[tokio::test]
 async fn a_command_whose_answer_was_lost_is_found_out_by_repeating_it() {
-    let store = WatchedStore::default();
+    let store = FaultyEventStore::<InMemoryEventStore>::default();
     let counters = crate::repository::<Counter>(store.clone());
     let command = CommandId::new();
-    store.lose_the_next_answer();
+    store.faults.next("append", [Fault::After]);
     let error = counters.execute_with(&id(), AddOnes(2), under(command)).await.unwrap_err();
     assert!(matches!(error, ExecuteError::Unknown { .. }), "{error:?}");
     let again = counters.execute_with(&id(), AddOnes(2), under(command)).await.unwrap();

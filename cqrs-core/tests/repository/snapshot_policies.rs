@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use cqrs_core::{
-    AsOf, Context, EventId, GlobalPosition, ImportEvents, Payload, RecordedEvent, Repository, SnapshotError,
-    SnapshotPolicy, SnapshotStore, Timestamp, Version,
+    Append, AsOf, Context, EventStore, EventType, NewEvent, Payload, Repository, SnapshotError, SnapshotPolicy,
+    SnapshotStore, Timestamp, Version,
 };
+use cqrs_testkit::VirtualClock;
 
 use super::counter::{Add, AddOnes, Bare, Counter, id};
 use super::snapshots::{given, stream, telltale, total};
@@ -15,20 +16,20 @@ use super::watched_store::WatchedStore;
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Records an addition of 1 in this minute of 2024.
-async fn recorded(store: &WatchedStore, version: u64, minute: i64) {
-    let start: Timestamp = "2024-01-01T00:00:00Z".parse().unwrap();
-    let event = RecordedEvent {
-        id: EventId::new(),
-        event_type: "counter.added.v1".parse().unwrap(),
-        stream: stream(),
-        version: Version::new(version).unwrap(),
-        position: GlobalPosition::new(version),
-        recorded_at: start.plus_micros(minute * 60_000_000),
-        occurred_at: None,
-        payload: Payload::from_bytes(r#"{"amount":1}"#),
-        metadata: Payload::from_bytes("{}"),
-    };
-    store.inner.import(vec![event]).await.unwrap();
+async fn recorded(store: &WatchedStore, clock: &VirtualClock, minute: u64) {
+    clock.set("2024-01-01T00:00:00Z");
+    clock.advance(Duration::from_secs(minute * 60));
+    let added = EventType::new("counter.added.v1").unwrap();
+    let event = NewEvent::raw(stream(), added, Payload::from_bytes(r#"{"amount":1}"#));
+    store.inner.append(Append::new(vec![event])).await.unwrap();
+}
+
+/// A store in the time of a clock.
+fn timed(policy: SnapshotPolicy) -> (VirtualClock, WatchedStore, WatchedSnapshots, Repository<Counter>) {
+    let clock = VirtualClock::at("2024-01-01T00:00:00Z");
+    let (store, snapshots) = (WatchedStore::with_clock(clock.clone()), WatchedSnapshots::default());
+    let counters = crate::repository::<Counter>(store.clone()).snapshots(snapshots.clone()).snapshot_policy(policy);
+    (clock, store, snapshots, counters)
 }
 
 fn with(policy: SnapshotPolicy) -> (WatchedStore, WatchedSnapshots, Repository<Counter>) {
@@ -38,10 +39,10 @@ fn with(policy: SnapshotPolicy) -> (WatchedStore, WatchedSnapshots, Repository<C
 }
 
 /// The versions of which a snapshot is taken when the state is loaded after each event, which come at these minutes.
-async fn taken_at(policy: SnapshotPolicy, minutes: &[i64]) -> Vec<u64> {
-    let (store, snapshots, counters) = with(policy);
-    for (version, minute) in (1..).zip(minutes) {
-        recorded(&store, version, *minute).await;
+async fn taken_at(policy: SnapshotPolicy, minutes: &[u64]) -> Vec<u64> {
+    let (clock, store, snapshots, counters) = timed(policy);
+    for minute in minutes {
+        recorded(&store, &clock, *minute).await;
         total(&counters).await;
         settled().await;
     }
@@ -66,12 +67,13 @@ async fn by_number_and_age_the_first_that_is_due_decides() {
 
 #[tokio::test]
 async fn by_age_a_command_takes_the_snapshot_that_is_due() {
-    let (store, snapshots, counters) = with(SnapshotPolicy::older_than(HOUR));
-    recorded(&store, 1, 0).await;
+    let (clock, _, snapshots, counters) = timed(SnapshotPolicy::older_than(HOUR));
+    counters.execute(&id(), Add(1)).await.unwrap();
+    clock.advance(2 * HOUR);
     counters.execute(&id(), Add(1)).await.unwrap();
     counters.execute(&id(), Add(1)).await.unwrap();
     settled().await;
-    assert_eq!(snapshots.saving(), [2], "2024 was long ago, the moment before was not");
+    assert_eq!(snapshots.saving(), [2], "the first was long ago, the moment before was not");
 }
 
 #[tokio::test]

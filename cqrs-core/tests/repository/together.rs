@@ -8,11 +8,11 @@ use cqrs_core::{
     ExpectedVersion, GlobalPosition, Handle, Head, NewEvent, Payload, ReadAll, RecordedEvent, Repository,
     StreamFactsStore, StreamName, Together, Version,
 };
+use cqrs_testkit::{Fault, FaultyEventStore};
 use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 
 use super::counter::{Add, AddOnes, Counter, FillUpTo, Reached, TopUpTo};
-use super::watched_store::WatchedStore;
 
 /// A second kind of aggregate: how high counters may go.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DomainEvent)]
@@ -245,11 +245,11 @@ async fn a_command_that_is_repeated_writes_once() {
 
 #[tokio::test]
 async fn an_answer_that_was_lost_is_found_by_the_command_id() {
-    let store = WatchedStore::default();
+    let store = FaultyEventStore::<InMemoryEventStore>::default();
     let counters = crate::repository::<Counter>(store.clone());
     let context = Context::new().command_id(CommandId::new());
     let together = Together::new((counters.member(&a()), counters.member(&b())));
-    store.lose_the_next_answer();
+    store.faults.next("append", [Fault::After]);
     let add = |context| {
         together.execute_with(
             |(one, other)| {
@@ -263,7 +263,7 @@ async fn an_answer_that_was_lost_is_found_by_the_command_id() {
     assert!(matches!(&lost, Err(ExecuteError::Unknown { event_ids }) if event_ids.len() == 2), "{lost:?}");
     assert!(add(context).await.unwrap().repeated);
     assert_eq!((total(&counters, "a").await, total(&counters, "b").await), (3, 4));
-    store.miss_the_next_append();
+    store.faults.next("append", [Fault::Before]);
     assert!(matches!(add(Context::new()).await, Err(ExecuteError::Transient(_))));
     assert_eq!(total(&counters, "a").await, 3);
 }

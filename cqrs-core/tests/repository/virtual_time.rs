@@ -3,14 +3,11 @@
 use std::time::Duration;
 
 use cqrs_core::in_memory::InMemoryEventStore;
-use cqrs_core::{
-    Append, AsOf, EventStore, EventType, NewEvent, Payload, Repository, SnapshotPolicy, StreamFactsStore, Timestamp,
-};
+use cqrs_core::{Append, AsOf, EventStore, EventType, NewEvent, Payload, Repository, StreamFactsStore, Timestamp};
 use cqrs_testkit::VirtualClock;
 
 use super::counter::{Add, Counter, id};
-use super::snapshots::{stream, total};
-use super::watched_snapshots::{WatchedSnapshots, settled};
+use super::snapshots::stream;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -59,22 +56,6 @@ async fn states_of_recorded_times_are_found() {
         let then = counters.load_as_of(&id(), AsOf::Recorded(time.parse().unwrap())).await.unwrap().unwrap();
         assert_eq!(then.state.total, expected, "{time}");
     }
-}
-
-#[tokio::test]
-async fn snapshots_by_age_are_taken_when_the_time_has_come() {
-    let (clock, _, counters) = given();
-    let snapshots = WatchedSnapshots::default();
-    let counters = counters.snapshots(snapshots.clone()).snapshot_policy(SnapshotPolicy::older_than(HOUR));
-    for _ in 0..4 {
-        counters.execute(&id(), Add(1)).await.unwrap();
-        settled().await;
-        clock.advance(HOUR / 2);
-    }
-    clock.advance(HOUR);
-    counters.execute(&id(), Add(1)).await.unwrap();
-    settled().await;
-    assert_eq!((snapshots.saving(), total(&counters).await), (vec![4, 5], 5));
 }
 
 #[tokio::test]

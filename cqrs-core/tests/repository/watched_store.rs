@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use async_trait::async_trait;
 use cqrs_core::in_memory::InMemoryEventStore;
 use cqrs_core::{
-    Append, AppendError, Appended, EventId, EventStore, EventType, Failure, Filter, GlobalPosition, Head, ListStreams,
+    Append, AppendError, Appended, Clock, EventId, EventStore, EventType, Filter, GlobalPosition, Head, ListStreams,
     LogPage, NewEvent, Payload, ReadAll, ReadStream, StoreError, StreamFactsChange, StreamFactsStore, StreamList,
     StreamPage, Subscription, Version,
 };
@@ -22,13 +22,16 @@ struct Counts {
     read: AtomicUsize,
     appends: AtomicUsize,
     rivals: AtomicUsize,
-    lost_answers: AtomicUsize,
-    unavailable: AtomicUsize,
     /// The version before which the next stream that is read is truncated after its first page; 0 for none.
     truncated_meanwhile: AtomicU64,
 }
 
 impl WatchedStore {
+    /// An empty one whose events are recorded when this clock says.
+    pub fn with_clock(clock: impl Clock) -> Self {
+        Self { inner: InMemoryEventStore::with_clock(clock), counts: Arc::default() }
+    }
+
     /// How many events of streams were read since it was last asked.
     pub fn events_read(&self) -> usize {
         self.counts.read.swap(0, Ordering::SeqCst)
@@ -45,19 +48,9 @@ impl WatchedStore {
         self
     }
 
-    /// Writes the next append, but does not answer it.
-    pub fn lose_the_next_answer(&self) {
-        self.counts.lost_answers.store(1, Ordering::SeqCst);
-    }
-
     /// The next page of a stream has two events, and then the stream is truncated before this version.
     pub fn truncate_after_the_next_page(&self, before: u64) {
         self.counts.truncated_meanwhile.store(before, Ordering::SeqCst);
-    }
-
-    /// Is not there for the next append.
-    pub fn miss_the_next_append(&self) {
-        self.counts.unavailable.store(1, Ordering::SeqCst);
     }
 }
 
@@ -69,21 +62,13 @@ fn take_one(left: &AtomicUsize) -> bool {
 impl EventStore for WatchedStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         self.counts.appends.fetch_add(1, Ordering::SeqCst);
-        if take_one(&self.counts.unavailable) {
-            return Err(AppendError::Transient(Failure::new("down for a moment")));
-        }
         if take_one(&self.counts.rivals) {
             let added = EventType::new("counter.added.v1").unwrap();
             let rival =
                 NewEvent::raw(append.events[0].stream.clone(), added, Payload::from_bytes(r#"{"amount":1000}"#));
             self.inner.append(Append::new(vec![rival])).await?;
         }
-        let ids = append.event_ids();
-        let appended = self.inner.append(append).await?;
-        match take_one(&self.counts.lost_answers) {
-            true => Err(AppendError::Unknown { event_ids: ids, source: Failure::new("the line went dead") }),
-            false => Ok(appended),
-        }
+        self.inner.append(append).await
     }
 
     async fn outcome(&self, ids: &[EventId]) -> Result<Option<Appended>, AppendError> {

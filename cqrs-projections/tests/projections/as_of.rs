@@ -146,7 +146,7 @@ async fn kept(model: &InMemoryReadModel, name: &str) -> Documented {
 
 #[tokio::test]
 async fn a_moment_is_kept_beside_the_live_documents_until_it_is_removed() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let running = start(&store, &sink).await;
     append_some(&store, 0..3).await;
     let one = append_some(&store, 3..20).await;
@@ -191,7 +191,7 @@ async fn a_moment_is_kept_beside_the_live_documents_until_it_is_removed() {
 
 #[tokio::test]
 async fn what_cannot_be_kept_is_refused_and_leaves_nothing() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let running = start(&store, &sink).await;
     let position = append_some(&store, 0..20).await;
     let long = "x".repeat(129);
@@ -221,7 +221,7 @@ async fn what_cannot_be_kept_is_refused_and_leaves_nothing() {
 
 #[tokio::test]
 async fn what_was_killed_while_it_was_filled_is_not_kept() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let running = start(&store, &sink).await;
     let position = append_some(&store, 0..20).await;
     let gate = sink.faults.gate("fill");
@@ -239,7 +239,7 @@ async fn what_was_killed_while_it_was_filled_is_not_kept() {
 
 #[tokio::test]
 async fn what_another_version_has_noted_is_not_dropped() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let running = start(&store, &sink).await;
     append_some(&store, 0..5).await;
     let model = sink.inner();
@@ -251,7 +251,7 @@ async fn what_another_version_has_noted_is_not_dropped() {
 
 #[tokio::test]
 async fn one_process_keeps_what_others_do_not_drop() {
-    let (store, sink, leases) = (FaultyStore::new(), FaultySink::new(), InMemoryLeaseStore::new());
+    let (store, sink, leases) = (FaultyStore::default(), FaultySink::default(), InMemoryLeaseStore::new());
     let process = async || {
         let projections = Projections::new(store.clone()).add(NAME, Spread(2), sink.clone()).leases(leases.clone());
         projections.error_policy(quick()).start().await.unwrap()

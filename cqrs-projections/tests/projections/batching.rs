@@ -21,7 +21,7 @@ struct Scene {
 
 impl Scene {
     async fn with(batches: Batches, events: usize, page: usize) -> Self {
-        let (store, sink) = (FaultyStore::new().page(page), FaultySink::new());
+        let (store, sink) = (FaultyStore::default().page(page), FaultySink::default());
         for number in 0..events {
             append(&store, vec![paid("a", 20 + number as i64)]).await;
         }
@@ -72,7 +72,7 @@ async fn what_is_there_is_written_in_batches_of_so_many_events_whatever_pages_it
 #[tokio::test]
 async fn a_batch_has_no_more_bytes_than_told_but_for_one_event() {
     let event = {
-        let store = FaultyStore::new();
+        let store = FaultyStore::default();
         append(&store, vec![paid("a", 20)]).await;
         crate::ledger::log(&store.inner).await[0].bytes()
     };
@@ -223,7 +223,7 @@ async fn a_rebuild_loses_nothing_of_what_was_gathered() {
 #[tokio::test(start_paused = true)]
 async fn what_a_process_had_gathered_others_write_when_it_stops_or_dies() {
     for dies in [false, true] {
-        let (store, sink, leases) = (FaultyStore::new(), FaultySink::new(), InMemoryLeaseStore::new());
+        let (store, sink, leases) = (FaultyStore::default(), FaultySink::default(), InMemoryLeaseStore::new());
         let process = || {
             let projections = Projections::new(store.clone()).add(NAME, Sheets, sink.clone());
             projections.batches(Batches::default().age(AGES)).leases(leases.clone()).error_policy(quick()).start()
@@ -245,7 +245,7 @@ async fn what_a_process_had_gathered_others_write_when_it_stops_or_dies() {
 
 #[tokio::test]
 async fn each_projection_may_have_batches_of_its_own() {
-    let (store, small, large) = (FaultyStore::new(), FaultySink::new(), FaultySink::new());
+    let (store, small, large) = (FaultyStore::default(), FaultySink::default(), FaultySink::default());
     append(&store, (0..12).map(|number| paid("a", number)).collect()).await;
     let projections =
         || Projections::new(store.clone()).add("small", Sheets, small.clone()).add("large", Sheets, large.clone());

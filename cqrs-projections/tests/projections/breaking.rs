@@ -40,7 +40,7 @@ async fn reach(running: &Running, name: &str, position: GlobalPosition) {
 #[tokio::test(start_paused = true)]
 async fn a_sink_that_is_down_is_probed_by_one_partition_at_a_time_and_catches_up_when_it_returns() {
     for partitions in [1, 8] {
-        let (store, sink, sibling) = (FaultyStore::new(), FaultySink::new(), FaultySink::new());
+        let (store, sink, sibling) = (FaultyStore::default(), FaultySink::default(), FaultySink::default());
         let running = start(&store, &sink, partitions, &sibling).await;
         let last = append_some(&store, 0..5).await;
         reach(&running, "shaky", last).await;
@@ -72,7 +72,7 @@ async fn a_sink_that_is_down_is_probed_by_one_partition_at_a_time_and_catches_up
 
 #[tokio::test(start_paused = true)]
 async fn a_sink_that_can_be_read_and_not_be_written_is_not_hammered_either() {
-    let (store, sink, sibling) = (FaultyStore::new(), FaultySink::new(), FaultySink::new());
+    let (store, sink, sibling) = (FaultyStore::default(), FaultySink::default(), FaultySink::default());
     let running = start(&store, &sink, 4, &sibling).await;
     sink.faults.always("apply", Fault::Before);
     let last = append_some(&store, 0..20).await;
@@ -87,7 +87,7 @@ async fn a_sink_that_can_be_read_and_not_be_written_is_not_hammered_either() {
 
 #[tokio::test(start_paused = true)]
 async fn what_runs_can_be_stopped_while_the_sink_is_down() {
-    let (store, sink, sibling) = (FaultyStore::new(), FaultySink::new(), FaultySink::new());
+    let (store, sink, sibling) = (FaultyStore::default(), FaultySink::default(), FaultySink::default());
     let running = start(&store, &sink, 2, &sibling).await;
     OPERATIONS.into_iter().for_each(|operation| sink.faults.always(operation, Fault::Before));
     append_some(&store, 0..5).await;
@@ -99,7 +99,7 @@ async fn what_runs_can_be_stopped_while_the_sink_is_down() {
 
 #[tokio::test(start_paused = true)]
 async fn a_sink_that_is_down_from_the_beginning_is_probed_as_well() {
-    let (store, sink, sibling) = (FaultyStore::new(), FaultySink::new(), FaultySink::new());
+    let (store, sink, sibling) = (FaultyStore::default(), FaultySink::default(), FaultySink::default());
     sink.faults.always("open", Fault::Before);
     let last = append_some(&store, 0..5).await;
     let running = start(&store, &sink, 3, &sibling).await;
@@ -114,7 +114,7 @@ async fn a_sink_that_is_down_from_the_beginning_is_probed_as_well() {
 
 #[tokio::test(start_paused = true)]
 async fn a_few_failures_here_and_there_open_nothing() {
-    let (store, sink, sibling) = (FaultyStore::new(), FaultySink::new(), FaultySink::new());
+    let (store, sink, sibling) = (FaultyStore::default(), FaultySink::default(), FaultySink::default());
     let running = start(&store, &sink, 2, &sibling).await;
     for seed in 0..20 {
         sink.faults.next("apply", [Fault::Before, Fault::After]);

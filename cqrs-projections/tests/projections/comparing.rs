@@ -25,7 +25,7 @@ async fn start(store: &FaultyStore, sink: &FaultySink, partitions: u16) -> Runni
 }
 
 async fn started(partitions: u16) -> (FaultyStore, FaultySink, Running) {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let running = start(&store, &sink, partitions).await;
     let position = append_some(&store, 0..40).await;
     running.wait_for(position, LONG).await.unwrap();
@@ -225,7 +225,7 @@ async fn generations_of_different_numbers_of_partitions_are_compared() {
 
 #[tokio::test]
 async fn joined_documents_are_compared_without_what_they_are_joined_with() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let projections = Projections::new(store.clone()).add_join(NAME, clubs::Members(2), sink.clone());
     let running = projections.error_policy(quick()).start().await.unwrap();
     for seed in 0..30 {
@@ -266,7 +266,7 @@ async fn a_comparison_outlasts_transient_failures() {
 async fn documents_of_another_log_cannot_be_compared() {
     let (_, sink, running) = started(2).await;
     running.stop().await;
-    let other = FaultyStore::new();
+    let other = FaultyStore::default();
     append_some(&other, 0..50).await;
     let running = start(&other, &sink, 2).await;
     let refused = running.rebuild(NAME).compare().await;

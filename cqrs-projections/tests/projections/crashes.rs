@@ -67,15 +67,15 @@ async fn start<S: Subject>(store: &FaultyStore, sink: &FaultySink, partitions: u
 }
 
 async fn live_through<S: Subject>(steps: Vec<Step>, page: usize, partitions: u16, batches: Batches) {
-    let (store, sink) = (FaultyStore::new().page(page), FaultySink::new());
+    let (store, sink) = (FaultyStore::default().page(page), FaultySink::default());
     let mut running = start::<S>(&store, &sink, partitions, batches).await;
     let mut former = Vec::new();
     for step in steps {
         match step {
             Step::Append(seed) => drop(append(&store, S::events(seed..seed + 1 + seed % 4)).await),
             Step::Run(count) => turns(count).await,
-            Step::SinkFaults(faults) => sink.faults.any(faults),
-            Step::StoreFaults(faults) => store.faults.any(faults),
+            Step::SinkFaults(faults) => sink.faults.any(FaultySink::CALLS, faults),
+            Step::StoreFaults(faults) => store.faults.any(FaultyStore::READS, faults),
             Step::Page(events) => store.set_page(events),
             Step::Crash => {
                 former.clear();

@@ -152,7 +152,7 @@ fn a_joined_document_is_given_them_with_the_lookups_of_their_time() {
 async fn batches_that_are_torn_lost_or_repeated_leave_each_half_once_live_and_rebuilt() {
     for page in [1, 2, 3, 7, 1_000] {
         for fault in [Fault::Before, Fault::After, Fault::Torn] {
-            let (store, sink) = (FaultyStore::new().page(page), FaultySink::new());
+            let (store, sink) = (FaultyStore::default().page(page), FaultySink::default());
             let last = append(&store, history(3)).await;
             sink.faults.next("apply", [fault, Fault::None, fault, fault, Fault::None, fault]);
             let projections = Projections::new(store.clone()).add(NAME, Entries::default(), sink.clone());
@@ -169,7 +169,7 @@ async fn batches_that_are_torn_lost_or_repeated_leave_each_half_once_live_and_re
 
 #[tokio::test]
 async fn a_past_moment_of_a_read_model_holds_both_halves_or_none() {
-    let store = FaultyStore::new();
+    let store = FaultyStore::default();
     append(&store, history(1)).await;
     for (position, length) in [(3, 2), (4, 4), (5, 5)] {
         let as_of = AsOf::Position(GlobalPosition::new(position));
@@ -180,7 +180,7 @@ async fn a_past_moment_of_a_read_model_holds_both_halves_or_none() {
 
 #[tokio::test]
 async fn a_document_that_refuses_one_half_waits_before_both_and_is_replayed_with_both() {
-    let (store, sink, letters) = (FaultyStore::new(), FaultySink::new(), InMemoryDeadLetterStore::new());
+    let (store, sink, letters) = (FaultyStore::default(), FaultySink::default(), InMemoryDeadLetterStore::new());
     let entries = Entries::default();
     entries.refuses.store(true, Ordering::SeqCst);
     let projections = Projections::new(store.clone()).dead_letters(letters).add(NAME, entries.clone(), sink.clone());
@@ -218,7 +218,7 @@ impl Reactor for Told {
 
 #[tokio::test]
 async fn a_reactor_is_told_of_both_halves_in_their_order() {
-    let (store, told) = (FaultyStore::new(), Told::default());
+    let (store, told) = (FaultyStore::default(), Told::default());
     let last = append(&store, history(1)).await;
     let reactions = Reactions::new(store, InMemoryCheckpointStore::new()).add_from_beginning(NAME, told.clone());
     let running = reactions.start().await.unwrap();

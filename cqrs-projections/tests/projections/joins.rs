@@ -119,7 +119,7 @@ async fn lookups_are_no_documents_and_survive_a_restart_and_a_rebuild() {
 #[tokio::test]
 async fn a_batch_that_is_torn_is_folded_again_with_the_lookups_of_before() {
     for names in 1..12 {
-        let (store, sink) = (InMemoryEventStore::new(), FaultySink::new());
+        let (store, sink) = (InMemoryEventStore::new(), FaultySink::default());
         let mut events = vec![joined("{north}m0", "{north}c0"), joined("{north}m1", "{north}c0")];
         events.extend((0..names).map(|name| named("{north}c0", &name.to_string())));
         append(&store, events.into_iter().map(happened).collect()).await;

@@ -115,7 +115,7 @@ impl World {
 
     pub fn of<const N: usize>(partitions: u16, flaws: [i64; N]) -> Self {
         let projector = Flawed { flaws: Flaws::of(flaws), partitions };
-        let (store, sink, letters) = (FaultyStore::new(), FaultySink::new(), FaultyLetters::new());
+        let (store, sink, letters) = (FaultyStore::default(), FaultySink::default(), FaultyLetters::default());
         Self { store, sink, letters, batches: Batches::default(), projector }
     }
 

@@ -33,7 +33,7 @@ async fn a_second_owner_takes_over_and_the_first_stops() {
 
 #[tokio::test]
 async fn a_former_owner_does_not_take_back_what_it_lost_while_it_was_failing() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let start = || Projections::new(store.clone()).add(NAME, Sheets, sink.clone()).error_policy(quick()).start();
     let first = start().await.unwrap();
     let gate = sink.faults.gate("apply");
@@ -50,7 +50,7 @@ async fn a_former_owner_does_not_take_back_what_it_lost_while_it_was_failing() {
 
 #[tokio::test]
 async fn of_many_that_start_at_once_one_remains_and_the_documents_are_right() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     append_some(&store, 0..4).await;
     let start = || Projections::new(store.clone()).add(NAME, Sheets, sink.clone()).error_policy(quick()).start();
     let all: Vec<Running> = futures::future::try_join_all((0..8).map(|_| start())).await.unwrap();
@@ -68,7 +68,7 @@ async fn of_many_that_start_at_once_one_remains_and_the_documents_are_right() {
 
 #[tokio::test]
 async fn a_former_owner_does_not_take_the_generation_that_another_process_swapped_in() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let start = |sink| Projections::new(store.clone()).add(NAME, Sheets, sink).error_policy(quick()).start();
     let first = start(sink.clone()).await.unwrap();
     let gate = sink.faults.gate("apply");

@@ -24,7 +24,7 @@ fn apart() -> (&'static str, &'static str) {
 #[tokio::test]
 async fn documents_are_the_same_over_any_number_of_partitions() {
     for partitions in [1, 2, 3, 16] {
-        let (store, sink) = (FaultyStore::new().page(7), FaultySink::new());
+        let (store, sink) = (FaultyStore::default().page(7), FaultySink::default());
         append_some(&store, 0..30).await;
         let running = start(&store, &sink, partitions).await;
         let position = append_some(&store, 30..60).await;
@@ -50,7 +50,7 @@ async fn a_number_of_partitions_that_there_cannot_be_starts_nothing() {
 
 #[tokio::test]
 async fn waiting_is_for_the_partition_that_is_furthest_behind() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let running = start(&store, &sink, 2).await;
     let (one, other) = apart();
     let gate = sink.faults.gate("apply");
@@ -72,7 +72,7 @@ async fn waiting_is_for_the_partition_that_is_furthest_behind() {
 
 #[tokio::test]
 async fn an_event_that_one_partition_refuses_stops_that_partition_alone() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let running = start(&store, &sink, 2).await;
     let (one, other) = apart();
     let refused = append(&store, vec![paid(one, 13)]).await;
@@ -94,7 +94,7 @@ async fn an_event_that_one_partition_refuses_stops_that_partition_alone() {
 
 #[tokio::test]
 async fn another_number_of_partitions_is_found_and_a_rebuild_heals_it() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     for partitions in [1, 3, 2] {
         let running = start(&store, &sink, partitions).await;
         let position = append_some(&store, 0..20).await;
@@ -118,7 +118,7 @@ async fn another_number_of_partitions_is_found_and_a_rebuild_heals_it() {
 #[tokio::test]
 async fn a_rebuild_fills_all_partitions_whatever_fails_meanwhile() {
     for (cut, fault) in [(1, Fault::Before), (4, Fault::After), (30, Fault::Torn)] {
-        let (store, sink) = (FaultyStore::new(), FaultySink::new());
+        let (store, sink) = (FaultyStore::default(), FaultySink::default());
         let running = start(&store, &sink, 4).await;
         append_some(&store, 0..40).await;
         // Some partitions have written a batch when another fails, and are further then.

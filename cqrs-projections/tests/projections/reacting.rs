@@ -83,7 +83,7 @@ async fn wanted(store: &FaultyStore) -> Vec<GlobalPosition> {
 }
 
 fn given() -> (FaultyStore, InMemoryCheckpointStore, Letters) {
-    (FaultyStore::new(), InMemoryCheckpointStore::new(), Letters::new())
+    (FaultyStore::default(), InMemoryCheckpointStore::new(), Letters::new())
 }
 
 #[tokio::test]
@@ -270,7 +270,7 @@ async fn a_checkpoint_of_another_store_is_found() {
     let position = append_some(&store, 0..5).await;
     running.wait_for(position, LONG).await.unwrap();
     running.stop().await;
-    let other = FaultyStore::new();
+    let other = FaultyStore::default();
     append_some(&other, 0..50).await;
     let letters = Letters::new();
     let running = start(&other, &checkpoints, &letters).await;

@@ -36,7 +36,7 @@ async fn start(store: &FaultyStore, sink: &FaultySink) -> Running {
 }
 
 async fn started() -> (FaultyStore, FaultySink, Running) {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let running = start(&store, &sink).await;
     let position = append_some(&store, 0..40).await;
     running.wait_for(position, LONG).await.unwrap();
@@ -198,7 +198,7 @@ async fn a_swap_whose_answers_are_lost_is_found_out_to_have_happened() {
 
 #[tokio::test]
 async fn an_event_that_cannot_be_folded_fails_the_rebuild_only() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     append(&store, vec![paid("a", 1), paid("a", 13)]).await;
     let running = start(&store, &sink).await;
     let failed = running.rebuild(NAME).await;
@@ -288,14 +288,14 @@ async fn a_rebuild_cures_a_sink_that_does_not_fit() {
 
 #[tokio::test]
 async fn a_rebuild_cures_documents_of_another_shape_and_of_another_store() {
-    let sink = FaultySink::new();
-    let other = FaultyStore::new();
+    let sink = FaultySink::default();
+    let other = FaultyStore::default();
     let position = append_some(&other, 0..90).await;
     let running = Projections::new(other).add(NAME, Texts, sink.clone()).start().await.unwrap();
     running.wait_for(position, LONG).await.unwrap();
     running.stop().await;
 
-    let store = FaultyStore::new();
+    let store = FaultyStore::default();
     append_some(&store, 0..20).await;
     let running = start(&store, &sink).await;
     let error = running.status().await.swap_remove(0).error;
@@ -337,7 +337,7 @@ async fn a_rebuild_does_not_read_what_it_has_written() {
 
 #[tokio::test]
 async fn an_empty_log_can_be_rebuilt() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let running = start(&store, &sink).await;
     assert_eq!(running.rebuild(NAME).await.unwrap().events, 0);
     still_runs(&store, &sink, &running).await;

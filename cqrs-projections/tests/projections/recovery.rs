@@ -25,7 +25,7 @@ async fn stopped(running: &Running) -> ProjectionError {
 async fn documents_are_right_whatever_call_of_the_sink_fails_and_however() {
     for operation in ["open", "checkpoint", "fence", "load", "apply"] {
         for fault in [Fault::Before, Fault::After, Fault::Torn] {
-            let (store, sink) = (FaultyStore::new().page(3), FaultySink::new());
+            let (store, sink) = (FaultyStore::default().page(3), FaultySink::default());
             append_some(&store, 0..6).await;
             sink.faults.next(operation, [fault, fault, Fault::None, fault]);
             let running = start(&store, &sink).await;
@@ -39,7 +39,7 @@ async fn documents_are_right_whatever_call_of_the_sink_fails_and_however() {
 #[tokio::test]
 async fn documents_are_right_whatever_call_of_the_store_fails() {
     for operation in ["head", "read_all", "subscribe", "page"] {
-        let (store, sink) = (FaultyStore::new().page(3), FaultySink::new());
+        let (store, sink) = (FaultyStore::default().page(3), FaultySink::default());
         append_some(&store, 0..6).await;
         store.faults.next(operation, [Fault::Before, Fault::After, Fault::None, Fault::Before]);
         let running = start(&store, &sink).await;
@@ -51,7 +51,7 @@ async fn documents_are_right_whatever_call_of_the_store_fails() {
 
 #[tokio::test]
 async fn a_restart_goes_on_from_the_checkpoint() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let position = append_some(&store, 0..6).await;
     let running = start(&store, &sink).await;
     running.wait_for(position, LONG).await.unwrap();
@@ -68,7 +68,7 @@ async fn a_restart_goes_on_from_the_checkpoint() {
 
 #[tokio::test]
 async fn a_sink_that_lost_everything_is_filled_again() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let running = start(&store, &sink).await;
     let position = append_some(&store, 0..6).await;
     running.wait_for(position, LONG).await.unwrap();
@@ -82,7 +82,7 @@ async fn a_sink_that_lost_everything_is_filled_again() {
 
 #[tokio::test]
 async fn a_sink_that_lost_everything_after_a_rebuild_is_filled_again() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let running = start(&store, &sink).await;
     append_some(&store, 0..6).await;
     running.rebuild(NAME).await.unwrap();
@@ -109,7 +109,7 @@ async fn replaced(sink: &FaultySink, partitions: u16) -> Generation {
 #[tokio::test]
 async fn a_live_generation_that_was_deleted_is_filled_again_under_another_number() {
     for partitions in [1, 3] {
-        let (store, sink) = (FaultyStore::new(), FaultySink::new());
+        let (store, sink) = (FaultyStore::default(), FaultySink::default());
         let projections = Projections::new(store.clone()).add(NAME, Spread(partitions), sink.clone());
         let running = projections.error_policy(quick()).start().await.unwrap();
         let position = append_some(&store, 0..6).await;
@@ -128,7 +128,7 @@ async fn a_live_generation_that_was_deleted_is_filled_again_under_another_number
 
 #[tokio::test]
 async fn what_was_lost_does_not_count_as_reached_and_the_status_shows_that_it_is_filled_again() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let running = start(&store, &sink).await;
     let reached = append_some(&store, 0..6).await;
     running.wait_for(reached, LONG).await.unwrap();
@@ -154,7 +154,7 @@ async fn what_was_lost_does_not_count_as_reached_and_the_status_shows_that_it_is
 
 #[tokio::test]
 async fn what_one_partition_finds_lost_all_of_them_fill_again() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let projections = Projections::new(store.clone()).add(NAME, Spread(4), sink.clone());
     let running = projections.error_policy(quick()).start().await.unwrap();
     for round in 0..3 {
@@ -172,7 +172,7 @@ async fn what_one_partition_finds_lost_all_of_them_fill_again() {
 
 #[tokio::test]
 async fn a_sink_that_lost_everything_without_a_word_is_found_out_and_filled_again() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let running = start(&store, &sink).await;
     let position = append_some(&store, 0..6).await;
     running.wait_for(position, LONG).await.unwrap();
@@ -187,14 +187,14 @@ async fn a_sink_that_lost_everything_without_a_word_is_found_out_and_filled_agai
 
 #[tokio::test]
 async fn documents_of_another_store_are_left_alone() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let position = append_some(&store, 0..6).await;
     let running = start(&store, &sink).await;
     running.wait_for(position, LONG).await.unwrap();
     running.stop().await;
     let before = documents(&sink.inner(), NAME).await;
 
-    let other = FaultyStore::new();
+    let other = FaultyStore::default();
     append_some(&other, 5..20).await;
     let running = start(&other, &sink).await;
     let expected = store.head().await.unwrap().store_id;
@@ -205,13 +205,13 @@ async fn documents_of_another_store_are_left_alone() {
 
 #[tokio::test]
 async fn documents_that_are_ahead_of_a_restored_store_are_left_alone() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let position = append_some(&store, 0..6).await;
     let running = start(&store, &sink).await;
     running.wait_for(position, LONG).await.unwrap();
     running.stop().await;
 
-    let restored = FaultyStore::new().restored(store.head().await.unwrap().store_id);
+    let restored = FaultyStore::default().restored(store.head().await.unwrap().store_id);
     let head = append_some(&restored, 0..3).await;
     let running = start(&restored, &sink).await;
     match stopped(&running).await {
@@ -224,13 +224,13 @@ async fn documents_that_are_ahead_of_a_restored_store_are_left_alone() {
 
 #[tokio::test]
 async fn documents_of_a_history_that_was_changed_are_left_alone() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let position = append_some(&store, 0..6).await;
     let running = start(&store, &sink).await;
     running.wait_for(position, LONG).await.unwrap();
     running.stop().await;
 
-    let restored = FaultyStore::new().restored(store.head().await.unwrap().store_id);
+    let restored = FaultyStore::default().restored(store.head().await.unwrap().store_id);
     append_some(&restored, 0..9).await;
     let running = start(&restored, &sink).await;
     assert!(matches!(stopped(&running).await, ProjectionError::HistoryChanged { position: at, .. } if at == position));
@@ -238,13 +238,13 @@ async fn documents_of_a_history_that_was_changed_are_left_alone() {
 
 #[tokio::test]
 async fn a_store_that_is_restored_under_a_running_projection_is_found_out_at_its_next_attempt() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let position = append_some(&store, 0..6).await;
     let running = start(&store, &sink).await;
     running.wait_for(position, LONG).await.unwrap();
     running.stop().await;
 
-    let restored = FaultyStore::new().restored(store.head().await.unwrap().store_id);
+    let restored = FaultyStore::default().restored(store.head().await.unwrap().store_id);
     restored.faults.next("head", [Fault::Before, Fault::Before]);
     let running = start(&restored, &sink).await;
     assert!(matches!(stopped(&running).await, ProjectionError::CheckpointAhead { .. }));
@@ -266,7 +266,7 @@ async fn a_document_that_does_not_fit_the_projector_stops_it() {
 
 #[tokio::test]
 async fn waiting_never_goes_back_when_the_runner_starts_again() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let running = start(&store, &sink).await;
     append_some(&store, 0..6).await;
     // The last events change nothing: the stored checkpoint stays behind what was reached.

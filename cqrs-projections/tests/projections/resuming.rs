@@ -17,7 +17,7 @@ async fn start(store: &FaultyStore, sink: &FaultySink, projector: impl Projector
 
 /// 120 events, and a process that is killed when its rebuild has filled a part of generation 2.
 async fn killed(projector: impl Projector, resume: bool) -> (FaultyStore, FaultySink) {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     append_some(&store, 0..40).await;
     let running = start(&store, &sink, projector).await;
     rebuild_up_to(&sink, &running, resume).await;
@@ -111,7 +111,7 @@ async fn what_was_filled_otherwise_is_not_gone_on_with() {
 
 #[tokio::test]
 async fn a_former_live_generation_that_could_not_be_dropped_is_not_gone_on_with() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     append_some(&store, 0..40).await;
     let running = start(&store, &sink, Versioned(7, 2)).await;
     running.rebuild(NAME).await.unwrap();
@@ -126,7 +126,7 @@ async fn a_former_live_generation_that_could_not_be_dropped_is_not_gone_on_with(
 #[tokio::test]
 async fn what_was_filled_from_another_log_is_not_gone_on_with() {
     let (_, sink) = killed(Versioned(7, 2), false).await;
-    let other = FaultyStore::new();
+    let other = FaultyStore::default();
     append_some(&other, 0..40).await;
     let running = start(&other, &sink, Versioned(7, 2)).await;
     let rebuilt = rebuilt(&other, &sink, &running, false).await;
@@ -135,7 +135,7 @@ async fn what_was_filled_from_another_log_is_not_gone_on_with() {
 
 #[tokio::test]
 async fn a_rebuild_that_is_stopped_with_its_process_is_gone_on_with_and_a_dropped_one_is_not() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     append_some(&store, 0..40).await;
     let running = start(&store, &sink, Versioned(7, 2)).await;
     rebuild_up_to(&sink, &running, false).await;
@@ -155,7 +155,7 @@ async fn a_rebuild_that_is_stopped_with_its_process_is_gone_on_with_and_a_droppe
 #[tokio::test]
 async fn a_rebuild_whose_sink_stays_away_is_gone_on_with_and_a_refused_one_is_not() {
     for (fault, goes_on) in [(Fault::Before, true), (Fault::Permanent, false)] {
-        let (store, sink) = (FaultyStore::new(), FaultySink::new());
+        let (store, sink) = (FaultyStore::default(), FaultySink::default());
         append_some(&store, 0..40).await;
         let running = start(&store, &sink, Versioned(7, 1)).await;
         sink.faults.next("fill", [Fault::None, Fault::None, Fault::None]);
@@ -171,7 +171,7 @@ async fn a_rebuild_whose_sink_stays_away_is_gone_on_with_and_a_refused_one_is_no
 
 #[tokio::test]
 async fn whoever_goes_on_with_a_rebuild_keeps_the_one_before_from_writing_and_from_dropping_it() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     append_some(&store, 0..40).await;
     let frozen = sink.elsewhere();
     let first = start(&store, &frozen, Versioned(7, 1)).await;
@@ -194,7 +194,7 @@ async fn whoever_goes_on_with_a_rebuild_keeps_the_one_before_from_writing_and_fr
 
 #[tokio::test]
 async fn whoever_has_begun_a_rebuild_and_was_overtaken_finds_what_the_other_one_filled() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     append_some(&store, 0..40).await;
     let slow = sink.elsewhere();
     let first = start(&store, &slow, Versioned(7, 1)).await;
@@ -212,7 +212,7 @@ async fn whoever_has_begun_a_rebuild_and_was_overtaken_finds_what_the_other_one_
 
 #[tokio::test]
 async fn what_was_torn_when_the_rebuild_was_killed_is_made_whole() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     append_some(&store, 0..40).await;
     let running = start(&store, &sink, Versioned(7, 2)).await;
     sink.faults.next("fill", [Fault::None, Fault::Torn, Fault::None, Fault::Torn]);
@@ -229,7 +229,7 @@ async fn what_was_torn_when_the_rebuild_was_killed_is_made_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn a_throttled_rebuild_folds_no_more_events_than_it_may() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     append_some(&store, 0..200).await;
     append_some(&store, 200..400).await;
     let running = start(&store, &sink, Versioned(7, 2)).await;

@@ -29,7 +29,7 @@ async fn documents_follow_the_log() {
 
 #[tokio::test]
 async fn a_name_that_is_invalid_or_used_twice_starts_nothing() {
-    let sink = FaultySink::new();
+    let sink = FaultySink::default();
     let projections = || Projections::new(InMemoryEventStore::new()).add("one", Sheets, sink.clone());
     assert!(matches!(projections().add("Two", Sheets, sink.clone()).start().await, Err(StartError::InvalidName(_))));
     let twice = projections().add("one", Sheets, sink.clone()).start().await;
@@ -39,7 +39,7 @@ async fn a_name_that_is_invalid_or_used_twice_starts_nothing() {
 
 #[tokio::test]
 async fn events_that_are_not_wanted_count_as_reached() {
-    let (store, sink) = (InMemoryEventStore::new(), FaultySink::new());
+    let (store, sink) = (InMemoryEventStore::new(), FaultySink::default());
     let running = Projections::new(store.clone()).add(NAME, Sheets, sink.clone()).start().await.unwrap();
     let position = append(&store, vec![noise()]).await;
     running.wait_for(position, LONG).await.unwrap();
@@ -48,7 +48,7 @@ async fn events_that_are_not_wanted_count_as_reached() {
 
 #[tokio::test]
 async fn the_checkpoint_passes_long_stretches_that_change_nothing() {
-    let (store, sink) = (InMemoryEventStore::new(), FaultySink::new());
+    let (store, sink) = (InMemoryEventStore::new(), FaultySink::default());
     let running = Projections::new(store.clone()).add(NAME, Sheets, sink.clone()).start().await.unwrap();
     let mut position = GlobalPosition::START;
     for _ in 0..11 {
@@ -68,7 +68,7 @@ async fn the_checkpoint_passes_long_stretches_that_change_nothing() {
 
 #[tokio::test]
 async fn a_wait_that_is_too_short_names_those_that_lag() {
-    let (store, slow, fast) = (InMemoryEventStore::new(), FaultySink::new(), FaultySink::new());
+    let (store, slow, fast) = (InMemoryEventStore::new(), FaultySink::default(), FaultySink::default());
     let running = Projections::new(store.clone())
         .add("slow", Sheets, slow.clone())
         .add("fast", Sheets, fast)
@@ -91,7 +91,7 @@ async fn a_wait_that_is_too_short_names_those_that_lag() {
 
 #[tokio::test]
 async fn one_that_fails_stops_alone_and_nobody_waits_for_it_in_vain() {
-    let (store, bad, good) = (InMemoryEventStore::new(), FaultySink::new(), FaultySink::new());
+    let (store, bad, good) = (InMemoryEventStore::new(), FaultySink::default(), FaultySink::default());
     let running = Projections::new(store.clone())
         .add("bad", Sheets, bad.clone())
         .add("good", Sheets, good.clone())
@@ -133,7 +133,7 @@ async fn a_refused_event_stops_the_projection_just_before_it() {
 
 #[tokio::test]
 async fn stopping_finishes_the_batch_that_is_being_written() {
-    let (store, sink) = (InMemoryEventStore::new(), FaultySink::new());
+    let (store, sink) = (InMemoryEventStore::new(), FaultySink::default());
     let running = Projections::new(store.clone()).add(NAME, Sheets, sink.clone()).start().await.unwrap();
     let gate = sink.faults.gate("apply");
     append_some(&store, 0..3).await;
@@ -147,7 +147,7 @@ async fn stopping_finishes_the_batch_that_is_being_written() {
 
 #[tokio::test]
 async fn a_sink_that_is_away_does_not_keep_the_others_from_starting_nor_from_stopping() {
-    let (store, away, good) = (InMemoryEventStore::new(), FaultySink::new(), FaultySink::new());
+    let (store, away, good) = (InMemoryEventStore::new(), FaultySink::default(), FaultySink::default());
     away.faults.always("open", Fault::Before);
     let running = Projections::new(store.clone())
         .add("away", Sheets, away.clone())
@@ -188,7 +188,7 @@ impl Projector for Watched {
 async fn dropping_what_runs_ends_its_tasks() {
     let alive = Arc::new(());
     let seen: Weak<()> = Arc::downgrade(&alive);
-    let store = FaultyStore::new();
+    let store = FaultyStore::default();
     let projections = Projections::new(store.clone()).add(NAME, Watched(alive), InMemoryReadModel::new());
     let running = projections.start().await.unwrap();
     let position = append(&store, vec![paid("a", 1)]).await;
@@ -231,7 +231,7 @@ async fn a_projector_that_panics_is_stopped_with_the_reason() {
 
 #[tokio::test(start_paused = true)]
 async fn status_is_told_while_the_store_does_not_answer() {
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     let running = Projections::new(store.clone()).add(NAME, Sheets, sink.clone()).start().await.unwrap();
     let position = append_some(&store, 0..1).await;
     running.wait_for(position, LONG).await.unwrap();

@@ -38,7 +38,7 @@ impl Cluster {
     }
 
     fn that_projects<S: Subject>(partitions: u16) -> Self {
-        let (store, sink) = (FaultyStore::new().page(20), FaultySink::new());
+        let (store, sink) = (FaultyStore::default().page(20), FaultySink::default());
         Self { store, sink, leases: InMemoryLeaseStore::new(), partitions, batches: Batches::default(), add: S::add }
     }
 
@@ -675,8 +675,8 @@ async fn live_through<S: Subject>(steps: Vec<Step>, partitions: u16, batches: Ba
                 unreturned = true;
             }
             Step::Hold(number) => processes[who(number)].hold(),
-            Step::SinkFaults(number, faults) => processes[who(number)].sink.faults.any(faults),
-            Step::StoreFaults(faults) => cluster.store.faults.any(faults),
+            Step::SinkFaults(number, faults) => processes[who(number)].sink.faults.any(FaultySink::CALLS, faults),
+            Step::StoreFaults(faults) => cluster.store.faults.any(FaultyStore::READS, faults),
             Step::Cut(number) => {
                 processes[who(number)].leases.cut();
                 unreturned = true;

@@ -7,20 +7,33 @@ use cqrs_core::{
     Generation, GlobalPosition, ListDeadLetters, NewDeadLetter, ParkedDocuments, ProjectionName, StoreError, Target,
 };
 
-use super::Faults;
+use cqrs_testkit::Faults;
 
 /// Dead letters in memory, in a store that fails when it is told to. Clones share it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct FaultyLetters {
     pub inner: InMemoryDeadLetterStore,
     pub faults: Faults,
 }
 
-impl FaultyLetters {
-    pub fn new() -> Self {
-        Self::default()
+impl Default for FaultyLetters {
+    fn default() -> Self {
+        let faults = Faults::of(&[
+            "take_over",
+            "keep",
+            "waiting",
+            "note_removal",
+            "settle",
+            "failed_again",
+            "to_replay",
+            "partitions_to_replay",
+            "retain",
+        ]);
+        Self { inner: InMemoryDeadLetterStore::new(), faults }
     }
+}
 
+impl FaultyLetters {
     async fn around<T>(
         &self,
         operation: &'static str,

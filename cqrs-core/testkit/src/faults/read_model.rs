@@ -1,66 +1,111 @@
-use std::sync::{Arc, Mutex};
+//! A read model that fails when it is told to.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use cqrs_core::in_memory::InMemoryReadModel;
 use cqrs_core::{
-    Batch, Checkpoint, DocumentPage, DocumentWrite, Failure, FencingToken, Generation, GlobalPosition, ListCursor,
+    Batch, Checkpoint, DocumentPage, DocumentWrite, FencingToken, Generation, GlobalPosition, ListCursor,
     LiveGeneration, Partitions, ProjectionName, ReadModel, ReadModelError, StoredDocument, Target, is_lookup,
 };
 
-use super::{Fault, Faults};
+use super::{Fault, Faults, no_answer, out_of_order, refused};
 
 type Refused = fn(&DocumentWrite) -> bool;
 
-/// A read model in memory that fails when it is told to. Clones share it.
-#[derive(Debug, Clone, Default)]
-pub struct FaultySink {
-    inner: Arc<Mutex<InMemoryReadModel>>,
+/// Any read model, with faults. Clones share both.
+///
+/// Batches for the [first generation](Generation::FIRST) are calls named `apply`; those for the generations that rebuilds fill
+/// are named `fill`.
+#[derive(Debug, Clone)]
+pub struct FaultyReadModel<R> {
+    /// What happens to the calls of [`CALLS`](Self::CALLS).
     pub faults: Faults,
-    /// Which documents it does not take.
-    refused: Arc<Mutex<Option<Refused>>>,
-    /// The generation that does not fit any more.
-    unfit: Arc<Mutex<Option<Generation>>>,
+    inner: Arc<Mutex<R>>,
+    told: Arc<Mutex<Told>>,
 }
 
-impl FaultySink {
-    pub fn new() -> Self {
-        Self::default()
+#[derive(Debug, Default)]
+struct Told {
+    /// Which documents it does not take.
+    refused: Option<Refused>,
+    /// The generation that does not fit any more.
+    unfit: Option<Generation>,
+}
+
+impl<R> FaultyReadModel<R> {
+    /// The names of its calls.
+    pub const CALLS: &'static [&'static str] = &[
+        "open",
+        "live",
+        "generations",
+        "begin",
+        "swap",
+        "drop",
+        "fence",
+        "checkpoint",
+        "load",
+        "apply",
+        "fill",
+        "list",
+        "annotate",
+        "note",
+    ];
+
+    /// This read model, without any fault yet.
+    #[must_use]
+    pub fn new(inner: R) -> Self {
+        Self { faults: Faults::of(Self::CALLS), inner: Arc::new(Mutex::new(inner)), told: Arc::default() }
     }
 
     /// Another process's connection to the same documents, with faults of its own.
+    #[must_use]
     pub fn elsewhere(&self) -> Self {
-        Self { faults: Faults::default(), ..self.clone() }
+        Self { faults: Faults::of(Self::CALLS), inner: Arc::clone(&self.inner), told: Arc::clone(&self.told) }
     }
 
-    pub fn inner(&self) -> InMemoryReadModel {
-        self.inner.lock().unwrap().clone()
-    }
-
-    /// Everything in it is gone.
-    pub fn lose_all(&self) {
-        *self.inner.lock().unwrap() = InMemoryReadModel::new();
-    }
-
-    /// Documents of this kind are refused from now on.
+    /// Documents of this kind are [refused](ReadModelError::Rejected) from now on.
     pub fn refuse(&self, refused: Refused) {
-        *self.refused.lock().unwrap() = Some(refused);
+        lock(&self.told).refused = Some(refused);
     }
 
-    /// All documents are taken.
+    /// All documents are taken again.
     pub fn take_all(&self) {
-        *self.refused.lock().unwrap() = None;
+        lock(&self.told).refused = None;
     }
 
+    /// This generation cannot be [opened](ReadModel::open) any more, as one that was made for [another
+    /// mapping](ReadModelError::Mismatch).
     pub fn unfit(&self, generation: Generation) {
-        *self.unfit.lock().unwrap() = Some(generation);
+        lock(&self.told).unfit = Some(generation);
     }
 
     async fn around<T>(
         &self,
-        operation: &'static str,
-        call: impl Future<Output = Result<T, ReadModelError>>,
+        call: &str,
+        made: impl Future<Output = Result<T, ReadModelError>>,
     ) -> Result<T, ReadModelError> {
-        self.faults.around(operation, call, ReadModelError::Transient, ReadModelError::Permanent).await
+        self.faults.around(call, made, ReadModelError::Transient, ReadModelError::Permanent).await
+    }
+}
+
+impl<R: Default> FaultyReadModel<R> {
+    /// Everything in it is gone.
+    pub fn lose_all(&self) {
+        *lock(&self.inner) = R::default();
+    }
+}
+
+impl<R: Default> Default for FaultyReadModel<R> {
+    fn default() -> Self {
+        Self::new(R::default())
+    }
+}
+
+impl<R: ReadModel + Clone> FaultyReadModel<R> {
+    /// The read model itself.
+    #[must_use]
+    pub fn inner(&self) -> R {
+        lock(&self.inner).clone()
     }
 
     /// Writes every other document, as a bulk request does that was cut off; lookups only after all documents.
@@ -83,15 +128,15 @@ impl FaultySink {
             documents.extend(kept(lookups));
         }
         inner.apply(target, Batch { from: batch.from, documents, checkpoint }).await?;
-        Err(ReadModelError::Transient(Failure::new("cut off")))
+        Err(ReadModelError::Transient(out_of_order()))
     }
 }
 
 #[async_trait]
-impl ReadModel for FaultySink {
+impl<R: ReadModel + Clone> ReadModel for FaultyReadModel<R> {
     async fn open(&self, projection: &ProjectionName, partitions: Partitions) -> Result<Generation, ReadModelError> {
         let live = self.around("open", self.inner().open(projection, partitions)).await?;
-        match *self.unfit.lock().unwrap() {
+        match lock(&self.told).unfit {
             Some(unfit) if unfit == live => Err(ReadModelError::Mismatch { what: "another mapping".to_owned() }),
             _ => Ok(live),
         }
@@ -131,25 +176,25 @@ impl ReadModel for FaultySink {
 
     async fn apply(&self, target: &Target, batch: Batch) -> Result<(), ReadModelError> {
         // Calls on the first generation and on those that rebuilds fill can be told apart.
-        let operation = if target.generation == Generation::FIRST { "apply" } else { "fill" };
+        let call = if target.generation == Generation::FIRST { "apply" } else { "fill" };
         let inner = self.inner();
-        if let Some(refused) = *self.refused.lock().unwrap()
+        if let Some(refused) = lock(&self.told).refused
             && let Some(write) = batch.documents.iter().find(|write| refused(write))
         {
             return Err(ReadModelError::Rejected { key: write.key.clone(), reason: "not of this kind".to_owned() });
         }
-        match self.faults.draw(operation).await {
+        match self.faults.draw(call).await {
             Fault::None => {
                 inner.apply(target, batch).await?;
                 tokio::task::yield_now().await;
                 Ok(())
             }
-            Fault::Before => Err(ReadModelError::Transient(Failure::new("out of order"))),
-            Fault::Permanent => Err(ReadModelError::Permanent(Failure::new("refused"))),
+            Fault::Before | Fault::Conflict => Err(ReadModelError::Transient(out_of_order())),
+            Fault::Permanent => Err(ReadModelError::Permanent(refused())),
             Fault::Torn => self.tear(target, batch).await,
             Fault::After => {
                 inner.apply(target, batch).await?;
-                Err(ReadModelError::Transient(Failure::new("no answer")))
+                Err(ReadModelError::Transient(no_answer()))
             }
         }
     }
@@ -180,4 +225,9 @@ impl ReadModel for FaultySink {
     ) -> Result<Option<String>, ReadModelError> {
         self.around("note", self.inner().note(projection, generation)).await
     }
+}
+
+/// A panic leaves whole values behind.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
