@@ -202,6 +202,12 @@ pub trait ReadModel: Send + Sync + Debug + 'static {
     async fn make_searchable(&self, _projection: &ProjectionName) -> Result<(), ReadModelError> {
         Ok(())
     }
+
+    /// How many documents a large batch has at best: a rebuild writes so many at once. 20,000 unless the sink says otherwise: fewer
+    /// where all who read wait while a batch is written.
+    fn good_batch(&self) -> usize {
+        20_000
+    }
 }
 
 #[async_trait]
@@ -275,5 +281,9 @@ impl<M: ReadModel + ?Sized> ReadModel for std::sync::Arc<M> {
 
     async fn make_searchable(&self, projection: &ProjectionName) -> Result<(), ReadModelError> {
         (**self).make_searchable(projection).await
+    }
+
+    fn good_batch(&self) -> usize {
+        (**self).good_batch()
     }
 }

@@ -32,8 +32,8 @@ use crate::supervisor::Projection;
 use run::Failed;
 use unfinished::Resume;
 
-/// How many events are folded and written together, unless told.
-pub(crate) const BATCH: usize = 5_000;
+/// How many events are folded before what came of them is written, unless told.
+pub(crate) const BATCH: usize = 100_000;
 
 /// A rebuild that begins when it is awaited.
 ///
@@ -152,13 +152,17 @@ impl Rebuild {
         Self { name: name.to_owned(), projection, plan }
     }
 
-    /// Calls `observe` after each batch.
+    /// Calls `observe` after each 5,000 events, or after each [batch](Self::batch) where that is less.
     pub fn progress(mut self, observe: impl FnMut(&RebuildProgress) + Send + 'static) -> Self {
         self.plan.observer = Observer::new(observe);
         self
     }
 
-    /// Folds and writes so many events together (5,000 unless told; 0 is taken as 1). Four more batches are read ahead.
+    /// Folds so many events at most before it writes the documents that they change, each once (100,000 unless told; 0 is taken as
+    /// 1), and folds on meanwhile. It writes sooner when these are 50,000 in a partition, or 64 MiB in all; as many at once as are
+    /// [good](cqrs_core::ReadModel::good_batch) for the read model. A killed rebuild is gone on with from there.
+    ///
+    /// Up to 25,000 events are read ahead, whatever this says.
     pub fn batch(mut self, events: usize) -> Self {
         self.plan.batch = events.max(1);
         self

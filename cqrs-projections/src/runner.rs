@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 mod cache;
+mod folding_ahead;
 mod following;
 mod gathering;
 mod letters;
@@ -18,6 +19,7 @@ mod replay;
 mod writer;
 
 pub(crate) use cache::Cache;
+pub(crate) use folding_ahead::Bounds;
 pub(crate) use letters::Letters;
 pub(crate) use machine::State;
 pub(crate) use owner::{Owner, Standing, event_at, verify};

@@ -101,4 +101,8 @@ impl ReadModel for Counted {
     async fn make_searchable(&self, projection: &ProjectionName) -> Result<(), ReadModelError> {
         self.model.make_searchable(projection).await
     }
+
+    fn good_batch(&self) -> usize {
+        self.model.good_batch()
+    }
 }

@@ -436,6 +436,7 @@ macro_rules! read_model_contract {
                 an_earlier_batch_again_is_out_of_sequence
                 batches_that_overlap_or_leave_a_gap_are_out_of_sequence
                 a_batch_that_ends_where_it_starts_is_written_whenever_the_checkpoint_stands_there
+                a_batch_that_ends_where_it_starts_is_written_where_no_checkpoint_was_yet
                 however_events_are_cut_into_batches_the_documents_are_the_same
                 a_runner_that_starts_again_goes_on_where_the_checkpoint_stands
                 a_batch_that_was_torn_is_delivered_again_cut_otherwise

@@ -110,4 +110,8 @@ impl ReadModel for WatchedModel {
     async fn make_searchable(&self, projection: &ProjectionName) -> Result<(), ReadModelError> {
         self.told(self.model.make_searchable(projection).await)
     }
+
+    fn good_batch(&self) -> usize {
+        self.model.good_batch()
+    }
 }

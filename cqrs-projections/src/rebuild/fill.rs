@@ -17,16 +17,26 @@ use super::throttle::Throttle;
 use crate::batch::{Planned, Share};
 use crate::error::ProjectionError;
 use crate::error_policy::Judge;
-use crate::runner::{Cache, Letters, Owner, Writer, verify};
+use crate::runner::{Bounds, Cache, Letters, Owner, Writer, verify};
 use crate::supervisor::Projection;
 
 /// What a rebuild keeps of the new documents in memory, in bytes.
 const CACHE_BYTES: usize = 128 << 20;
 
+/// How many events are read and routed together.
+const PAGE: usize = 5_000;
+
+/// How many documents of a partition are folded before they are written.
+const FOLDED: usize = 50_000;
+
+/// How many bytes of documents, in all partitions.
+const FOLDED_BYTES: usize = 64 << 20;
+
 /// Fills all partitions of one new generation, from one reading of the log.
 pub(crate) struct Fill<'a> {
     projection: &'a Arc<Projection>,
     observer: Observer,
+    /// How many events are folded before what came of them is written.
     batch: usize,
     throttle: Option<Throttle>,
     /// Only what had occurred by then.
@@ -34,8 +44,10 @@ pub(crate) struct Fill<'a> {
     /// Whether no document is parked: what cannot be folded ends it.
     strict: bool,
     lanes: Vec<Lane>,
-    /// Everything up to here is written, in all partitions.
+    /// Everything up to here is folded, in all partitions, and written when nothing is being filled.
     position: GlobalPosition,
+    /// Up to where pages are written one by one, because the read model refuses a document.
+    singly: GlobalPosition,
     /// Where it stood at first.
     begun: Option<GlobalPosition>,
     pub(super) retries: Retries<'a>,
@@ -65,6 +77,7 @@ impl<'a> Fill<'a> {
             strict: false,
             lanes: projection.count.all().map(lane).collect(),
             position: GlobalPosition::START,
+            singly: GlobalPosition::START,
             begun: None,
             retries: Retries::new(projection),
         }
@@ -99,7 +112,7 @@ impl<'a> Fill<'a> {
         self.begun.unwrap_or(GlobalPosition::START)
     }
 
-    /// Fills until not more than one batch is left.
+    /// Fills until not more than one page is left.
     pub(super) async fn catch_up(&mut self) -> Result<(), ProjectionError> {
         loop {
             let head = self.head().await?.position;
@@ -124,7 +137,7 @@ impl<'a> Fill<'a> {
     }
 
     fn is_near(&self, position: GlobalPosition) -> bool {
-        position.get().saturating_sub(self.position.get()) <= self.batch as u64
+        position.get().saturating_sub(self.position.get()) <= self.page() as u64
     }
 
     async fn live(&mut self) -> Result<GlobalPosition, ProjectionError> {
@@ -171,27 +184,75 @@ impl<'a> Fill<'a> {
         Ok(())
     }
 
+    /// Where a document is refused that is to be parked, it is found out by which event: in the page that has it.
+    fn writes_singly(&mut self, error: &ProjectionError) -> bool {
+        let refused = matches!(error, ProjectionError::ReadModel(ReadModelError::Rejected { .. }));
+        let singly = refused && self.singly < self.position && self.judge().dead_letter(error).is_some();
+        if singly {
+            self.singly = self.position;
+        }
+        singly
+    }
+
     /// Fills up to a position, unless something fails on the way.
     pub(super) async fn fill_once(&mut self, until: GlobalPosition) -> Result<(), ProjectionError> {
         self.open().await?;
         let judge = self.judge();
         let reading = self.reading(self.projection.count, self.shares());
         let mut pages = Pages::new(reading, self.position, until);
-        while let Some(Page { plans, events, scanned_to }) = pages.next().await? {
+        loop {
+            let Page { plans, events, scanned_to } = match pages.next().await {
+                Ok(Some(page)) => page,
+                Ok(None) => break,
+                Err(error) => {
+                    self.flush().await?;
+                    return Err(error);
+                }
+            };
             if let Some(throttle) = &mut self.throttle {
                 throttle.pass(events).await;
             }
+            let before = self.stored();
+            self.position = self.position.max(scanned_to);
             self.write(plans, scanned_to, &judge).await?;
-            self.position = scanned_to;
-            self.retries.succeeded();
+            if self.stored() > before {
+                self.retries.succeeded();
+            }
             self.observer.advanced(events, self.position, until);
         }
+        self.flush().await?;
+        self.retries.succeeded();
         Ok(())
+    }
+
+    /// Writes everything that was folded.
+    async fn flush(&mut self) -> Result<(), ProjectionError> {
+        let writers = self.lanes.iter_mut().filter_map(|lane| lane.writer.as_mut());
+        let at_once = self.projection.model.good_batch();
+        try_join_all(writers.map(|writer| writer.flush(at_once))).await.map(drop)
+    }
+
+    /// Grows whenever something is written.
+    fn stored(&self) -> u64 {
+        let writers = self.lanes.iter().filter_map(|lane| lane.writer.as_ref());
+        writers.fold(0, |sum, writer| sum.saturating_add(writer.stored().get()))
+    }
+
+    /// Events that are read together.
+    fn page(&self) -> usize {
+        self.batch.min(PAGE)
+    }
+
+    /// How much is folded before it is written; `None` where each page is.
+    fn bounds(&self, scanned_to: GlobalPosition) -> Option<Bounds> {
+        let events = self.throttle.as_ref().map_or(self.batch, |throttle| throttle.batch(self.batch));
+        let (at_once, bytes) = (self.projection.model.good_batch(), FOLDED_BYTES / self.lanes.len().max(1));
+        (scanned_to > self.singly).then_some(Bounds { documents: FOLDED.max(at_once), at_once, bytes, events })
     }
 
     pub(super) fn reading(&self, partitions: Partitions, shares: Vec<Share>) -> Reading {
         let (store, fold) = (Arc::clone(&self.projection.store), Arc::clone(&self.projection.fold));
-        let batch = self.throttle.as_ref().map_or(self.batch, |throttle| throttle.batch(self.batch));
+        let batch = self.throttle.as_ref().map_or(self.page(), |throttle| throttle.batch(self.page()));
         Reading { store, fold, partitions, shares, batch, occurred: self.occurred, judge: self.judge() }
     }
 
@@ -222,11 +283,18 @@ impl<'a> Fill<'a> {
         scanned_to: GlobalPosition,
         judge: &Judge,
     ) -> Result<(), ProjectionError> {
+        let bounds = self.bounds(scanned_to);
         let mut writing = JoinSet::new();
         for (at, (lane, planned)) in self.lanes.iter_mut().zip(plans).enumerate() {
             if let Some(mut writer) = lane.writer.take() {
                 let judge = judge.clone();
-                writing.spawn(async move { (at, writer.write(planned, scanned_to, &judge).await.map(|()| writer)) });
+                writing.spawn(async move {
+                    let written = match bounds {
+                        Some(bounds) => writer.fold_ahead(planned, scanned_to, &judge, bounds).await,
+                        None => writer.write(planned, scanned_to, &judge).await,
+                    };
+                    (at, written.map(|()| writer))
+                });
             }
         }
         let mut written = Ok(());
@@ -252,14 +320,21 @@ impl<'a> Fill<'a> {
     }
 
     pub(super) async fn failed(&mut self, error: ProjectionError) -> Result<(), ProjectionError> {
-        // What the sink holds is only known to the sink now.
+        self.give_up_writers();
+        match self.writes_singly(&error) {
+            true => Ok(()),
+            false => self.retries.failed(error).await,
+        }
+    }
+
+    /// What the sink holds is only known to the sink from now on.
+    pub(super) fn give_up_writers(&mut self) {
         for lane in &mut self.lanes {
             lane.writer = None;
-            if let (Some(owner), true) = (&mut lane.owner, self.projection.letters.is_some()) {
+            if let Some(owner) = &mut lane.owner {
                 owner.doubt();
             }
         }
-        self.retries.failed(error).await
     }
 
     /// What each partition still needs of what is read from now on: after a failure some are further than others.

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 pub struct RebuildProgress {
     /// Events that were folded so far by this rebuild: without those that one had folded which it goes on with.
     pub events: u64,
-    /// Everything up to here is in the new generation.
+    /// Everything up to here is folded, and in the new generation but for the last batch or two.
     pub done: GlobalPosition,
     /// Where the log ends, as far as it is known; it grows while events are appended.
     pub of: GlobalPosition,

@@ -89,6 +89,7 @@ async fn fill_and_swap(
             elapsed: fill.observer().elapsed(),
         }),
         Err(failed) => {
+            fill.give_up_writers();
             if is_of_use(projection, resume, &failed) {
                 tracing::info!(projection = %projection.name, "generation {generation} is left to be gone on with");
             } else if fill.is_owner().await {

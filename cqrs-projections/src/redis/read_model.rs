@@ -76,4 +76,9 @@ impl ReadModel for RedisReadModel {
     ) -> Result<Option<String>, ReadModelError> {
         self.find_note(projection, generation).await
     }
+
+    /// Nobody is served while a batch is written: about 3 ms for each 1,000 documents.
+    fn good_batch(&self) -> usize {
+        5_000
+    }
 }

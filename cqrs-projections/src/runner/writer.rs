@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use cqrs_core::{
     Batch, Checkpoint, DocumentWrite, EventId, EventStore, GlobalPosition, ParkedDocuments, ReadModel, ReadModelError,
-    StoreId,
+    StoreId, Target,
 };
 
 use super::cache::Cache;
+use super::folding_ahead::Ahead;
 use super::letters::{Failures, Letters};
 use super::owner::{Owner, Standing, event_at};
 use crate::batch::{FoldFailure, Folded, Plan, Planned, Skipped, Stored, Writes};
@@ -31,6 +32,25 @@ pub(crate) struct Writer {
     stored_event: Option<EventId>,
     cache: Cache,
     letters: Letters,
+    ahead: Ahead,
+}
+
+/// What came of folding a page.
+pub(super) struct FoldedPage {
+    pub(super) plan: Box<dyn Plan>,
+    pub(super) writes: Writes,
+    pub(super) skipped: Vec<Skipped>,
+    /// Why documents were parked.
+    pub(super) failures: Failures,
+    /// Why the page was cut short.
+    pub(super) failed: Option<ProjectionError>,
+}
+
+impl FoldedPage {
+    /// Whether there is anything to be written.
+    pub(super) fn changes(&self) -> bool {
+        !self.writes.documents.is_empty() || !self.writes.letters.is_empty() || !self.skipped.is_empty()
+    }
 }
 
 impl Writer {
@@ -43,7 +63,17 @@ impl Writer {
         letters: Letters,
     ) -> Self {
         let Standing { head, position: stored, event: stored_event } = *standing;
-        Self { store, model, owner, store_id: head.store_id, stored, stored_event, cache, letters }
+        Self {
+            store,
+            model,
+            owner,
+            store_id: head.store_id,
+            stored,
+            stored_event,
+            cache,
+            letters,
+            ahead: Ahead::default(),
+        }
     }
 
     /// Where the stored checkpoint stands.
@@ -81,25 +111,12 @@ impl Writer {
         scanned_to: GlobalPosition,
         judge: &Judge,
     ) -> Result<(), ProjectionError> {
-        let Planned { mut plan, mut failed, mut skipped } = planned;
-        let mut failures = Failures::new();
-        let writes = loop {
-            match self.fold(&*plan).await? {
-                Ok(writes) => break writes,
-                Err(met) => {
-                    if let Some(FoldFailure { position, error }) = self.park(met, judge, &mut failures) {
-                        plan = plan.before(position);
-                        skipped.retain(|skipped| skipped.event.position < position);
-                        failed = Some(*error);
-                    }
-                }
-            }
-        };
-        let last = plan.last();
-        let changes = !writes.documents.is_empty() || !writes.letters.is_empty() || !skipped.is_empty();
-        match last {
+        let page = self.fold_page(planned, judge).await?;
+        let changes = page.changes();
+        let FoldedPage { plan, writes, skipped, failures, failed } = page;
+        match plan.last() {
             Some(last) if changes => self.write_all(&*plan, writes, &skipped, last, judge, failures).await?,
-            _ if failed.is_none() => self.settle(last, scanned_to).await?,
+            last if failed.is_none() => self.settle(last, scanned_to).await?,
             _ => {}
         }
         match failed {
@@ -107,6 +124,24 @@ impl Writer {
             None => {
                 self.cache.trim();
                 Ok(())
+            }
+        }
+    }
+
+    /// Folds a page, up to the first failure that parks no document.
+    pub(super) async fn fold_page(&mut self, planned: Planned, judge: &Judge) -> Result<FoldedPage, ProjectionError> {
+        let Planned { mut plan, mut failed, mut skipped } = planned;
+        let mut failures = Failures::new();
+        loop {
+            match self.fold(&*plan).await? {
+                Ok(writes) => return Ok(FoldedPage { plan, writes, skipped, failures, failed }),
+                Err(met) => {
+                    if let Some(FoldFailure { position, error }) = self.park(met, judge, &mut failures) {
+                        plan = plan.before(position);
+                        skipped.retain(|skipped| skipped.event.position < position);
+                        failed = Some(*error);
+                    }
+                }
             }
         }
     }
@@ -192,7 +227,10 @@ impl Writer {
     pub(super) async fn stay(&mut self, documents: Vec<DocumentWrite>) -> Result<(), ProjectionError> {
         match documents.is_empty() {
             true => Ok(()),
-            false => self.write_batch(documents, self.stored, self.stored_event).await,
+            false => {
+                self.remember(&documents);
+                Ok(self.model.apply(&self.owner.target, self.batch_that_stays(documents)).await?)
+            }
         }
     }
 
@@ -223,7 +261,7 @@ impl Writer {
     }
 
     /// No document changed: the checkpoint is stored now and then only.
-    async fn settle(
+    pub(super) async fn settle(
         &mut self,
         last: Option<(GlobalPosition, EventId)>,
         scanned_to: GlobalPosition,
@@ -241,25 +279,54 @@ impl Writer {
         documents: Vec<DocumentWrite>,
         (position, event): (GlobalPosition, EventId),
     ) -> Result<(), ProjectionError> {
-        self.write_batch(documents, position, Some(event)).await
+        self.remember(&documents);
+        self.model.apply(&self.owner.target, self.batch(documents, position, Some(event))).await?;
+        self.stands_at(position, event);
+        Ok(())
     }
 
-    async fn write_batch(
-        &mut self,
+    /// Brings the target from where it stands to a position.
+    pub(super) fn batch(
+        &self,
         documents: Vec<DocumentWrite>,
         position: GlobalPosition,
         event_id: Option<EventId>,
-    ) -> Result<(), ProjectionError> {
-        let checkpoint = Checkpoint {
-            store_id: self.store_id,
-            position,
-            event_id,
-            generation: self.owner.target.generation,
-            token: self.owner.token,
-        };
-        self.cache.written(&documents);
-        self.model.apply(&self.owner.target, Batch { from: self.stored, documents, checkpoint }).await?;
-        (self.stored, self.stored_event) = (position, event_id);
-        Ok(())
+    ) -> Batch {
+        let Owner { target, token, .. } = &self.owner;
+        let (store_id, generation, token) = (self.store_id, target.generation, *token);
+        Batch {
+            from: self.stored,
+            documents,
+            checkpoint: Checkpoint { store_id, position, event_id, generation, token },
+        }
+    }
+
+    /// Leaves the checkpoint where it stands.
+    pub(super) fn batch_that_stays(&self, documents: Vec<DocumentWrite>) -> Batch {
+        self.batch(documents, self.stored, self.stored_event)
+    }
+
+    /// Where batches go.
+    pub(super) fn sink(&self) -> (Arc<dyn ReadModel>, Target) {
+        (Arc::clone(&self.model), self.owner.target.clone())
+    }
+
+    /// The checkpoint is stored.
+    pub(super) const fn stands_at(&mut self, position: GlobalPosition, event: EventId) {
+        (self.stored, self.stored_event) = (position, Some(event));
+    }
+
+    /// Documents that are written, or will be.
+    pub(super) fn remember(&mut self, documents: &[DocumentWrite]) {
+        self.cache.written(documents);
+    }
+
+    /// Makes room in memory.
+    pub(super) fn trim(&mut self) {
+        self.cache.trim();
+    }
+
+    pub(super) const fn ahead(&mut self) -> &mut Ahead {
+        &mut self.ahead
     }
 }

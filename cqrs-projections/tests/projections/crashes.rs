@@ -87,7 +87,7 @@ async fn live_through<S: Subject>(steps: Vec<Step>, page: usize, partitions: u16
                 former.push(std::mem::replace(&mut running, newer));
             }
             Step::Rebuild { resume } => {
-                let rebuild = running.rebuild(NAME).batch(page);
+                let rebuild = running.rebuild(NAME).batch(3 * page);
                 let rebuild = if resume { rebuild.resume() } else { rebuild };
                 drop(tokio::spawn(rebuild.into_future()));
             }

@@ -69,7 +69,7 @@ async fn a_killed_rebuild_of_a_declared_version_is_gone_on_with() {
         let rebuilt = rebuilt(&store, &sink, &running, false).await;
         let from = rebuilt.resumed_from.unwrap();
         assert_eq!(rebuilt.generation, Generation::new(2));
-        assert!(from > GlobalPosition::START && rebuilt.events <= 60, "{rebuilt:?}");
+        assert!(from > GlobalPosition::START && rebuilt.events <= 80, "{rebuilt:?}");
     }
 }
 
@@ -79,7 +79,7 @@ async fn without_a_version_a_killed_rebuild_is_gone_on_with_when_somebody_vouche
     let running = start(&store, &sink, Sheets).await;
     let rebuilt = rebuilt(&store, &sink, &running, true).await;
     assert_eq!(rebuilt.generation, Generation::new(2));
-    assert!(rebuilt.resumed_from.is_some() && rebuilt.events <= 60, "{rebuilt:?}");
+    assert!(rebuilt.resumed_from.is_some() && rebuilt.events <= 80, "{rebuilt:?}");
 }
 
 #[tokio::test]

@@ -225,6 +225,11 @@ impl<R: ReadModel + Clone> ReadModel for FaultyReadModel<R> {
     ) -> Result<Option<String>, ReadModelError> {
         self.around("note", self.inner().note(projection, generation)).await
     }
+
+    /// So few that what a rebuild has folded is written in several batches.
+    fn good_batch(&self) -> usize {
+        2
+    }
 }
 
 /// A panic leaves whole values behind.

@@ -4,7 +4,7 @@ use cqrs_core::{DocumentWrite, GlobalPosition, ReadModelError};
 
 use super::{
     KEYS, Model, apply, batch, checkpoint, deliver, fence, fold, folded, load, owned, put, refuse, remove, seen, state,
-    touches,
+    touches, under,
 };
 
 #[track_caller]
@@ -126,6 +126,23 @@ pub async fn a_batch_that_ends_where_it_starts_is_written_whenever_the_checkpoin
     let late = batch(&target, 12, 12, vec![put("d", &[3])]);
     let error = refuse(&model, &target, late, &["d"]).await;
     assert!(matches!(error, ReadModelError::Fenced { .. }), "{error:?}");
+}
+
+pub async fn a_batch_that_ends_where_it_starts_is_written_where_no_checkpoint_was_yet(model: Model) {
+    let target = owned(&model).await;
+    for documents in [vec![put("a", &[1]), put("b", &[2])], vec![put("c", &[3])]] {
+        let mut stays = batch(&target, 0, 0, documents);
+        stays.checkpoint.event_id = None;
+        apply(&model, &target, stays).await;
+        let stored = checkpoint(&model, &target).await;
+        assert!(stored.is_none_or(|stored| stored.position == GlobalPosition::START && stored.event_id.is_none()));
+    }
+    // As after a crash: what was written is there, and the checkpoint has not passed it.
+    let stands = fence(&model, &target, 2).await.map_or(GlobalPosition::START, |stored| stored.position);
+    assert_eq!(stands, GlobalPosition::START);
+    assert_eq!(load(&model, &target, &["a", "b", "c"]).await, [Some(seen(&[1])), Some(seen(&[2])), Some(seen(&[3]))]);
+    apply(&model, &target, under(batch(&target, 0, 4, vec![put("a", &[1, 4])]), 2)).await;
+    assert_eq!(load(&model, &target, &["a", "b"]).await, [Some(seen(&[1, 4])), Some(seen(&[2]))]);
 }
 
 pub async fn however_events_are_cut_into_batches_the_documents_are_the_same(model: Model) {

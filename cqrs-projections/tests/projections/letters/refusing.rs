@@ -86,3 +86,32 @@ async fn without_a_policy_for_it_a_refused_document_stops_the_projection_and_cha
     assert_eq!(count(&running).await.letters, 0);
     assert!(world.documents().await.is_empty());
 }
+
+#[tokio::test]
+async fn in_a_rebuild_a_refused_document_waits_at_the_same_event_whatever_was_folded_together() {
+    for (partitions, batch) in [(1, 1), (1, 4), (1, 1_000), (3, 7), (3, 1_000)] {
+        let mut world = World::of(partitions, []);
+        world.store = world.store.page(5);
+        append_some(&world.store, 0..4).await;
+        append(&world.store, vec![paid("a", 1_000), paid("b", 5), paid("a", 1_000)]).await;
+        append_some(&world.store, 4..8).await;
+        append(&world.store, vec![paid("c", 5_000), paid("b", 5)]).await;
+        let last = append(&world.store, (0..30).map(|_| paid("b", 1)).collect()).await;
+        world.sink.refuse(rich);
+        let running = world.start().await;
+        reach(&running, last).await;
+        let letters = async || (waiting(&running, "a").await, waiting(&running, "c").await);
+        let before = letters().await;
+        assert!(!before.0.is_empty() && !before.1.is_empty());
+
+        running.rebuild(super::NAME).batch(batch).await.unwrap();
+        assert_eq!(letters().await, before, "{batch} at once in {partitions} partitions");
+        let compared = running.rebuild(super::NAME).batch(batch).compare().await.unwrap().differences.unwrap();
+        assert!(compared.is_empty(), "{compared}");
+        assert_eq!(letters().await, before);
+
+        world.sink.take_all();
+        replay(&running, Replay::All).await;
+        world.assert_right().await;
+    }
+}
