@@ -26,9 +26,10 @@ impl<E: EventSet> Page<E> {
     fn decode(page: Vec<RecordedEvent>, judge: &Judge, skipped: &mut Vec<Skipped>) -> (Self, Option<ProjectionError>) {
         let mut read = Vec::with_capacity(page.len());
         let mut events = Vec::with_capacity(page.len());
+        let mut decoded = Vec::new();
         for raw in page {
             let at = (raw.position, raw.id);
-            if let Err(error) = decode(raw, &mut events) {
+            if let Err(error) = decode(raw, &mut decoded, &mut events) {
                 let UndecodableEvent { id, position, event_type, stream, .. } = error.clone();
                 let error = ProjectionError::Undecodable(error);
                 let Some(failure) = judge.dead_letter(&error) else {
@@ -65,10 +66,14 @@ impl<E: EventSet> Page<E> {
     }
 }
 
-fn decode<E: EventSet>(raw: RecordedEvent, into: &mut Vec<Recorded<E>>) -> Result<(), UndecodableEvent> {
-    let mut events = Vec::with_capacity(1);
+fn decode<E: EventSet>(
+    raw: RecordedEvent,
+    events: &mut Vec<E>,
+    into: &mut Vec<Recorded<E>>,
+) -> Result<(), UndecodableEvent> {
+    events.clear();
     // Upcasters are the user's code, too.
-    let decoded = catch_unwind(AssertUnwindSafe(|| raw.decode(&mut events))).unwrap_or_else(|panic| {
+    let decoded = catch_unwind(AssertUnwindSafe(|| raw.decode(events))).unwrap_or_else(|panic| {
         let (event_type, reason) = (raw.event_type.to_string(), panicked(&*panic).reason().to_owned());
         Err(CodecError::Upcast { event_type, reason })
     });
@@ -76,7 +81,7 @@ fn decode<E: EventSet>(raw: RecordedEvent, into: &mut Vec<Recorded<E>>) -> Resul
         return Err(UndecodableEvent::new(raw, source));
     }
     let last = events.pop();
-    into.extend(events.into_iter().map(|event| Recorded { event, raw: raw.clone() }));
+    into.extend(events.drain(..).map(|event| Recorded { event, raw: raw.clone() }));
     into.extend(last.map(|event| Recorded { event, raw }));
     Ok(())
 }

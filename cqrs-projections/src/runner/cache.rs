@@ -67,7 +67,13 @@ impl Cache {
     pub(crate) fn written(&mut self, writes: &[DocumentWrite]) {
         for write in writes {
             let document = StoredDocument { document: write.document.clone(), position: write.position };
-            self.insert(write.key.clone(), document);
+            match self.recent.get_mut(&write.key) {
+                Some(held) => {
+                    self.bytes = (self.bytes + length(&document)).saturating_sub(length(held));
+                    *held = document;
+                }
+                None => self.insert(write.key.clone(), document),
+            }
         }
     }
 
@@ -97,8 +103,9 @@ impl Cache {
 
     fn insert(&mut self, key: String, document: StoredDocument) {
         self.bytes += size(&key, &document);
+        let keyed = key.len();
         if let Some(replaced) = self.recent.insert(key, document) {
-            self.bytes = self.bytes.saturating_sub(ENTRY_BYTES + length(&replaced));
+            self.bytes = self.bytes.saturating_sub(ENTRY_BYTES + keyed + length(&replaced));
         }
     }
 }
@@ -141,6 +148,18 @@ mod tests {
         assert_eq!(cache.missing(&["a".to_owned(), "b".to_owned(), "c".to_owned()]), ["a", "c"]);
         cache.loaded(vec!["a".to_owned()], vec![None]);
         assert!(cache.documents()["a"].document.is_none());
+    }
+
+    #[test]
+    fn what_is_written_again_takes_no_more_room() {
+        let mut cache = Cache::of_empty(1_000);
+        cache.written(&[write("kept", 1)]);
+        for number in 2..100 {
+            cache.written(&[write("again", number)]);
+            cache.loaded(vec!["again".to_owned()], vec![None]);
+            cache.trim();
+        }
+        assert!(cache.missing(&["kept".to_owned()]).is_empty() && cache.older.is_empty(), "{} bytes", cache.bytes);
     }
 
     #[test]
