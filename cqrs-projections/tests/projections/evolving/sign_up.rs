@@ -73,7 +73,7 @@ fn created(number: u64) -> NewEvent {
 #[tokio::test]
 async fn old_and_new_users_are_replayed_rebuilt_and_time_travelled() {
     const USERS: u64 = 3_000;
-    let (store, sink) = (FaultyStore::new(), FaultySink::new());
+    let (store, sink) = (FaultyStore::default(), FaultySink::default());
     for first in (1..=USERS).step_by(1_000) {
         store.append(Append::new((first..first + 1_000).map(created).collect())).await.unwrap();
     }
