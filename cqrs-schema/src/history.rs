@@ -1,13 +1,13 @@
 //! The history of a store, decoded from its first event to its last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use cqrs_core::{
-    CodecError, EventStore, EventType, GlobalPosition, ReadAhead, ReadAll, RecordedEvent, StoreError, UndecodableEvent,
+    CodecError, EventStore, GlobalPosition, ReadAhead, ReadAll, RecordedEvent, StoreError, UndecodableEvent,
 };
 
-use crate::schemas::Schemas;
+use crate::schemas::{Described, Schemas};
 
 /// What a reading of the whole history came to.
 #[derive(Debug, Clone, Default)]
@@ -34,30 +34,37 @@ impl Schemas {
     /// Outside of a Tokio runtime.
     pub async fn read_history(&self, store: Arc<dyn EventStore>) -> Result<HistoryReport, StoreError> {
         let mut pages = ReadAhead::new(store, ReadAll::after(GlobalPosition::START));
+        let types = |set| Described::types(set).map(move |event_type| (event_type, set));
+        let readers: Readers<'_> = self.sets.iter().flat_map(types).collect();
         let mut report = HistoryReport::default();
         loop {
             let page = pages.next().await?;
             for event in page.events {
-                self.read_event(event, &mut report);
+                read_event(&readers, event, &mut report);
             }
             if !page.more {
                 return Ok(report);
             }
         }
     }
+}
 
-    fn read_event(&self, event: RecordedEvent, report: &mut HistoryReport) {
-        let event_type: EventType = event.event_type.clone();
-        report.events += 1;
-        *report.by_type.entry(event_type.to_string()).or_default() += 1;
-        let decoded = match self.reader(event_type.as_str()) {
-            Some(set) => set.decode(event_type.as_str(), event.payload.as_bytes()).map(|_| ()),
-            None => Err(CodecError::UnknownType(event_type.to_string())),
-        };
-        if let Err(error) = decoded {
-            report.undecodable += 1;
-            let first = report.first_undecodable.entry(event_type.to_string());
-            first.or_insert_with(|| UndecodableEvent::new(event, error));
-        }
+type Readers<'a> = HashMap<&'static str, &'a Described>;
+
+fn read_event(readers: &Readers<'_>, event: RecordedEvent, report: &mut HistoryReport) {
+    let name = event.event_type.as_str();
+    report.events += 1;
+    match report.by_type.get_mut(name) {
+        Some(count) => *count += 1,
+        None => drop(report.by_type.insert(name.to_owned(), 1)),
+    }
+    let decoded = match readers.get(name) {
+        Some(set) => set.decode(name, event.payload.as_bytes()).map(|_| ()),
+        None => Err(CodecError::UnknownType(name.to_owned())),
+    };
+    if let Err(error) = decoded {
+        report.undecodable += 1;
+        let first = report.first_undecodable.entry(name.to_owned());
+        first.or_insert_with(|| UndecodableEvent::new(event.clone(), error));
     }
 }

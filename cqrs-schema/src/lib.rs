@@ -2,11 +2,12 @@
 //! decode; and a registry of schemas for other systems that consume the events.
 //!
 //! [`Schemas`] describes the events of a program, with samples. [`Lock`] is the file; it belongs into the repository, beside the code.
-//! [`Schemas::check`] belongs into a test.
+//! [`Schemas::check_file`] belongs into a test.
 
 mod check;
 mod compatibility;
 mod difference;
+mod file;
 mod history;
 mod lock;
 mod payload;
@@ -18,6 +19,7 @@ mod schemas;
 
 pub use compatibility::{Comparison, Compatibility, compare};
 pub use difference::{Change, Difference};
+pub use file::CheckError;
 pub use history::HistoryReport;
 pub use lock::{Lock, LockError};
 pub use problem::{Problem, Problems};

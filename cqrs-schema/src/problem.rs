@@ -90,7 +90,7 @@ impl fmt::Display for Problem {
                 if !new.is_empty() {
                     write!(f, " (new: {})", new.join(", "))?;
                 }
-                write!(f, ": run `lock` and commit the lockfile with the change")
+                write!(f, ": lock it (`CQRS_SCHEMA=lock cargo test`) and commit the lockfile with the change")
             }
             Self::Unread { written, .. } => match written {
                 Some(written) => {

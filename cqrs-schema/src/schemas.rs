@@ -164,8 +164,30 @@ impl Described {
         }
     }
 
+    /// The event types that are read.
+    pub(crate) fn types(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.event_types.iter().copied()
+    }
+
     /// What a recorded event is today.
     pub(crate) fn decode(&self, event_type: &str, payload: &[u8]) -> Result<Vec<Today>, CodecError> {
         (self.decode)(event_type, payload)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Serialize, Deserialize, JsonSchema, DomainEvent)]
+    #[event(domain = "account")]
+    struct Closed {
+        reason: String,
+    }
+
+    pub(crate) fn one() -> Schemas {
+        Schemas::new().with(EventSchema::of().sample(Closed { reason: "moved".to_owned() }))
     }
 }

@@ -96,7 +96,8 @@ fn an_event_that_is_not_locked_is_to_be_locked() {
     let problem = only(first::schemas().check(&Lock::default()).unwrap_err());
     assert_eq!(
         problem.to_string(),
-        "account.deposited.v1 is not locked as it is now: run `lock` and commit the lockfile with the change"
+        "account.deposited.v1 is not locked as it is now: lock it (`CQRS_SCHEMA=lock cargo test`) and commit the lockfile with \
+         the change"
     );
     assert!(problem.is_settled_by_locking());
 }

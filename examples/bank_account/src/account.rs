@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// The number of an account.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, AggregateId)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AccountId(String);
 
 impl AccountId {
@@ -18,6 +19,7 @@ impl AccountId {
 
 /// What happens to an account. Amounts are whole đồng; every entry but the first and the last changes the balance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, DomainEvent)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[event(domain = "account")]
 pub enum AccountEvent {
     Opened {

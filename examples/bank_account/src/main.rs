@@ -9,6 +9,8 @@ mod amount;
 mod audit;
 mod bank;
 mod immutability;
+#[cfg(test)]
+mod schema;
 mod story;
 mod summary;
 
