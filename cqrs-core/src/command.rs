@@ -57,7 +57,8 @@ impl Context {
 
     /// For one of several commands that together carry out this one: the same context, under an id that
     /// [derives](CommandId::part) from this one's and a name. This one is their cause, and they share its correlation. When it
-    /// is repeated, so are they, and what they wrote is not written twice.
+    /// is repeated, so are they, and what they wrote is not written twice. What was [expected](Self::expected) of an aggregate is
+    /// not passed on.
     ///
     /// A context without an id is given a new one first, and cannot be repeated.
     #[must_use]

@@ -12,6 +12,9 @@ use crate::recorded_event::RecordedEvent;
 use crate::repository::{ExecuteError, LoadError};
 use crate::stream::GlobalPosition;
 
+/// Events in a page when those of one command are read: mostly they are one or two.
+const FEW: usize = 32;
+
 /// What a command on several streams led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -109,7 +112,7 @@ pub(crate) async fn written_by<E: std::error::Error + Send + Sync + 'static>(
         return Ok(Vec::new());
     };
     // In the log, where its events follow each other: a stream may have been truncated since.
-    let mut read = ReadAll::after(first.first_position.previous());
+    let mut read = ReadAll::after(first.first_position.previous()).limit(FEW);
     let mut ids = (0u32..).map(|index| EventId::derive(command, index));
     let mut written = Vec::new();
     loop {

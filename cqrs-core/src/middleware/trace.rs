@@ -12,7 +12,7 @@ use super::{Kind, Outcome, Request, Response};
 /// A span of level `info` for each message, named `command`, `operation` or `query`. It has the fields `name`, `aggregate`,
 /// `stream`, `command_id` and `correlation_id`, and, once it is answered, `outcome` (as [`Outcome`] says it) with
 /// `events`, `version` and `position`. What fails for another reason than the domain's has its `error`; of a rejection no text
-/// is told, since it may speak of persons.
+/// is told, since it may speak of persons. A message whose caller went away has no outcome.
 #[must_use]
 pub const fn trace() -> TraceLayer {
     TraceLayer(())

@@ -163,6 +163,18 @@ async fn no_more_than_so_many_are_handled_at_once_and_none_is_forgotten() {
 }
 
 #[tokio::test]
+async fn a_command_that_is_shed_was_certainly_not_carried_out() {
+    let accounts = Repository::<Account>::new(InMemoryEventStore::new());
+    let full = tower::limit::GlobalConcurrencyLimitLayer::with_semaphore(Arc::new(Semaphore::new(0)));
+    // One layer: what sheds has to see that the limit within is reached.
+    let shedding = tower::ServiceBuilder::new().load_shed().layer(full).into_inner();
+    let bus = CommandBus::builder().register::<Open>(&accounts).layer(shedding).build().unwrap();
+    let error = bus.dispatch(&id(), open(), Context::new()).await.unwrap_err();
+    assert!(matches!(error, ExecuteError::Transient(_)), "{error:?}");
+    assert_eq!(accounts.load(&id()).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_command_that_has_not_begun_in_time_was_certainly_not_carried_out() {
     let (slots, accounts) = (Arc::new(Semaphore::new(0)), Repository::<Account>::new(InMemoryEventStore::new()));
     let limit = tower::limit::GlobalConcurrencyLimitLayer::with_semaphore(slots);

@@ -1,12 +1,16 @@
 //! The past event by event, with the state before and after each.
 
+use std::collections::BTreeMap;
+
 use cqrs_core::in_memory::{InMemoryEventStore, InMemorySnapshotStore};
-use cqrs_core::{AsOf, AuditReport, CommandId, Context, LoadError, Repository, Step, Timestamp, Version, fold};
+use cqrs_core::{
+    Aggregate, Apply, AsOf, AuditReport, CommandId, Context, LoadError, Repository, Step, Timestamp, Version, fold,
+};
 use cqrs_testkit::sample::{Account, AccountId, Deposit, Open, Withdraw};
 use futures::TryStreamExt;
 use proptest::prelude::*;
 
-use super::counter::{Add, AddOnes, Counter, id};
+use super::counter::{Add, AddOnes, Counter, CounterEvent, id};
 use super::truncating::{Diary, Note, SumUp};
 use super::watched_store::WatchedStore;
 
@@ -118,6 +122,28 @@ async fn an_audit_says_who_when_why_and_from_what_to_what() {
     assert_eq!(salary.to_string(), line);
     assert!(report.to_string().starts_with("account-ACC-001\n1  ") && report.to_string().contains(&line));
     assert!(report.to_string().ends_with("  account.withdrawn.v1  /balance 2000000 -> 1500000"), "{report}");
+}
+
+/// A state that has no JSON form: its keys are no texts.
+#[derive(Clone, Default, serde::Serialize, Aggregate)]
+#[aggregate(stream = "counter", id = String, event = CounterEvent, error = std::fmt::Error)]
+struct Amounts(BTreeMap<(i64, i64), i64>);
+
+impl Apply for Amounts {
+    fn apply(&mut self, CounterEvent::Added { amount }: &CounterEvent) {
+        self.0.insert((*amount, *amount), *amount);
+    }
+}
+
+#[tokio::test]
+async fn a_state_without_a_json_form_has_steps_but_no_audit() {
+    let store = InMemoryEventStore::new();
+    crate::repository::<Counter>(store.clone()).execute(&id(), Add(5)).await.unwrap();
+    let amounts = crate::repository::<Amounts>(store);
+    let steps: Vec<_> = amounts.replay(&id()).steps().map_ok(|step| step.after.0).try_collect().await.unwrap();
+    assert_eq!(steps, [BTreeMap::from([((5, 5), 5)])]);
+    let error = amounts.replay(&id()).report(10).await.unwrap_err();
+    assert!(matches!(error, LoadError::State(_)), "{error:?}");
 }
 
 #[tokio::test]
