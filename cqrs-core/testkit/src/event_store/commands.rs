@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cqrs_core::{AsOf, CommandBus, CommandId, Context, EventId, ExecuteError, Executed, Repository, Timestamp};
+use cqrs_core::{AsOf, CommandBus, CommandId, Context, EventId, ExecuteError, Executed, Repository};
 
 use super::parallel::together;
 use super::{Store, log};
@@ -149,7 +149,9 @@ pub async fn a_command_whose_caller_has_gone_is_found_out_by_repeating_it(store:
 
 pub async fn what_was_known_at_one_time_of_what_had_happened_by_another_never_changes(store: Store) {
     let [accounts, cached] = opened(&store).await;
-    let day = |number: i64| Timestamp::from_micros(1_700_000_000_000_000 + number * 86_400_000_000);
+    let opened_at = accounts.history(&id()).await.expect("the account has a history")[0].recorded_at;
+    // All of them before the account was opened, whatever the store's clock shows.
+    let day = |number: i64| opened_at.plus_micros((number - 10) * 86_400_000_000);
     // Recorded in another order than they happened in.
     for (amount, happened) in [(1, 5), (10, 1), (100, 9), (1_000, 3)] {
         let context = Context::new().occurred_at(day(happened));
