@@ -197,7 +197,11 @@ impl Runner {
             Next::Page(Err(error)) => Err(ProjectionError::Store(error)),
             Next::Page(Ok(page)) => {
                 let more = page.more;
-                let written = write(&self.projection, &self.partition, writer, page, &judge).await;
+                let written = tokio::select! {
+                    biased;
+                    written = write(&self.projection, &self.partition, writer, page, &judge) => written,
+                    never = gathering.read_on() => match never {},
+                };
                 written.map(|()| Outcome::Advanced { more })
             }
             Next::Store => {

@@ -1,6 +1,8 @@
 //! The events of the log gathered into batches.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::pending;
 use std::time::Duration;
 
 use cqrs_core::{GlobalPosition, LogPage, RecordedEvent, StoreError, Subscription};
@@ -63,6 +65,18 @@ impl Gathering {
                 },
             }
         }
+    }
+
+    /// Reads on, up to the next batch, while one is being written. Never ends; dropping the future loses nothing.
+    pub(super) async fn read_on(&mut self) -> Infallible {
+        while !self.is_full() {
+            match self.subscription.next().await {
+                Ok(page) => self.take_in(page),
+                // It comes again when the next batch is asked for.
+                Err(_) => break,
+            }
+        }
+        pending().await
     }
 
     /// What was read and not given yet, due or not, as far as it fits in one batch.
