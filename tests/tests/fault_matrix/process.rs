@@ -8,9 +8,12 @@ use super::service::Outage;
 
 /// Keeps back what comes by the proxy, from a moment on at which events are written.
 async fn in_the_middle(proxy: &Proxy) -> Held {
-    let held = proxy.hold();
-    until("something is on its way", || async { (held.bytes() > 0).then_some(()) }).await;
-    held
+    until("something is on its way", || async {
+        // Again and again: what comes by connections that are opened meanwhile is kept back as well.
+        let held = proxy.hold();
+        (held.bytes() > 0).then_some(held)
+    })
+    .await
 }
 
 /// What the killed process has sent arrives before another one has its partitions, or after.
